@@ -1,0 +1,54 @@
+# The newcomer's commands. `make demo` and `make test` set everything up by themselves.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install demo ui test check fix bench lock clean
+
+help:
+	@echo "make demo     set everything up and run the whole pipeline: Postgres, dlt, dbt, a chart"
+	@echo "make ui       the same project in the Dagster UI (after make demo it shows that run)"
+	@echo "make test     set everything up and run the tests"
+	@echo "make check    ruff, strict types, and the checks on the tests themselves"
+	@echo "make install  only the environment, in .venv, with .venv/bin/mainstem"
+	@echo "make bench    the benchmarks (none yet)"
+	@echo "make lock     resolve requirements.lock again (needs uv)"
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; ok = (3, 10) <= sys.version_info[:2] <= (3, 13); sys.exit(None if ok else "mainstem needs Python 3.10 to 3.13; %s is %s. Name another one: make PYTHON=python3.12 ..." % (sys.executable, sys.version.split()[0]))'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: install
+	cd demo && ../$(BIN)/python -m shop
+
+ui: install
+	cd demo && ../$(BIN)/python -m shop ui
+
+test: install
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install
+	@echo "No benchmark exists yet."
+
+# --no-emit-index-url: the lock says what, never from where.
+lock:
+	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-strip-extras --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --extra demo --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) demo/.local examples/*/.local

@@ -1,0 +1,1 @@
+"""mainstem: embedded ELT for Dagster."""

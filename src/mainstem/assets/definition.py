@@ -1,0 +1,45 @@
+"""How an adapter's decorator leaves its resource a note: which source, pipeline or manifest the assets are made of.
+
+Dagster hands a resource the context, and the context hands it the assets definition. The note travels as
+metadata of each asset spec, so that it survives selection, attribute changes and merging of definitions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import dagster as dg
+
+_KEY = "mainstem/definition"
+
+T = TypeVar("T")
+
+
+def attach_definition(spec: dg.AssetSpec, definition: object) -> dg.AssetSpec:
+    """Return ``spec`` carrying ``definition``.
+
+    Args:
+        spec: The asset's spec.
+        definition: What the adapter's resource needs in order to run this asset. Never serialized.
+    """
+    return spec.merge_attributes(metadata={_KEY: definition})
+
+
+def definition_of(assets_def: dg.AssetsDefinition, kind: type[T]) -> T | None:
+    """Return what the decorator attached, if it is of the adapter's own kind.
+
+    Args:
+        assets_def: The assets definition that is being run.
+        kind: The adapter's class of notes.
+
+    Returns:
+        The note of the first asset that has one of that class, or ``None``: the assets were not made by
+        this adapter's decorator.
+    """
+    for metadata in assets_def.metadata_by_key.values():
+        note: Any = metadata.get(_KEY)
+        # Dagster wraps what it cannot serialize; the wrapped object is its `instance`.
+        note = getattr(note, "instance", note)
+        if isinstance(note, kind):
+            return note
+    return None

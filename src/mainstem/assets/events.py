@@ -1,0 +1,126 @@
+"""From reports to Dagster's events, in an asset and in an op alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import dagster as dg
+from typing_extensions import Self
+
+from mainstem.assets.metadata import report_metadata
+from mainstem.report import StreamReport
+
+__all__ = [
+    "AssetEvent",
+    "AssetEventIterator",
+    "AssetReport",
+    "CheckReport",
+    "ExecutionContext",
+    "runs_assets",
+]
+
+ExecutionContext = dg.AssetExecutionContext | dg.OpExecutionContext
+AssetEvent = (
+    dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult | dg.AssetCheckEvaluation
+)
+
+
+@dataclass(frozen=True)
+class AssetReport:
+    """A stream report, and the asset that it is about.
+
+    Attributes:
+        key: The asset.
+        report: What was done.
+        lineage: For a column's name, the upstream columns that it is made of. ``None`` where unknown.
+        metadata: What an enrichment added.
+    """
+
+    key: dg.AssetKey
+    report: StreamReport
+    lineage: Mapping[str, Sequence[dg.TableColumnDep]] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def event(self, *, in_asset: bool) -> AssetEvent:
+        """The event that Dagster expects: a result inside an asset, a materialization inside an op."""
+        metadata = {**report_metadata(self.report, self.lineage), **self.metadata}
+        if in_asset:
+            return dg.MaterializeResult(asset_key=self.key, metadata=metadata)
+        return dg.AssetMaterialization(asset_key=self.key, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The outcome of one check on one asset.
+
+    Attributes:
+        key: The asset that was checked.
+        name: The check's name.
+        passed: Whether it held.
+        severity: How bad it is where it did not.
+        metadata: What the tool says of it.
+    """
+
+    key: dg.AssetKey
+    name: str
+    passed: bool
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def event(self, *, in_asset: bool) -> AssetEvent:
+        """The event that Dagster expects: a result inside an asset, an evaluation inside an op."""
+        make = dg.AssetCheckResult if in_asset else dg.AssetCheckEvaluation
+        return make(
+            asset_key=self.key,
+            check_name=self.name,
+            passed=self.passed,
+            severity=self.severity,
+            metadata=dict(self.metadata),
+        )
+
+
+Report = AssetReport | CheckReport
+Enrichment = Callable[[AssetReport], Mapping[str, Any]]
+
+
+def runs_assets(context: ExecutionContext) -> bool:
+    """Whether the context belongs to an assets definition, not to a bare op."""
+    return isinstance(context, dg.AssetExecutionContext) or context.has_assets_def
+
+
+class AssetEventIterator(Iterator[AssetEvent]):
+    """The reports of a run, one by one as they happen, as events to ``yield from``.
+
+    Enrichments are functions that add metadata to an asset's report just before it becomes an event, so
+    ``fetch_…`` methods can be chained without holding anything back.
+
+    Args:
+        reports: The reports, as the tool gives them.
+        context: The context of the asset or op that runs.
+        enrichments: Functions from a report to more metadata.
+    """
+
+    def __init__(
+        self, reports: Iterable[Report], context: ExecutionContext, enrichments: Sequence[Enrichment] = ()
+    ) -> None:
+        self._reports = iter(reports)
+        self._context = context
+        self._enrichments = tuple(enrichments)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> AssetEvent:
+        report = next(self._reports)
+        in_asset = runs_assets(self._context)
+        if isinstance(report, AssetReport):
+            for enrichment in self._enrichments:
+                report = replace(report, metadata={**report.metadata, **enrichment(report)})
+        return report.event(in_asset=in_asset)
+
+    def _enriched(self, enrichment: Enrichment) -> Self:
+        """The same run with one more enrichment. The receiver is used up by this."""
+        self._enrichments = (*self._enrichments, enrichment)
+        return self

@@ -1,0 +1,158 @@
+"""Every error that mainstem raises, as one tree.
+
+::
+
+    MainstemError
+    ├── ConfigError                what the user wrote cannot be carried out
+    │   ├── ReplicationError       the replication YAML (file, line and column are known)
+    │   ├── ConnectionConfigError  a connection is unknown, or its properties are wrong
+    │   └── NotSupportedYetError   a key or a value that Sling knows and mainstem does not, yet
+    ├── EndpointError              a database or a file said no
+    │   ├── ConnectError           it cannot be reached, or refused the credentials
+    │   ├── RelationNotFoundError  the stream's table or the target's object is not there
+    │   ├── LossyTypeError         a value cannot arrive as it left; nothing was published
+    │   └── TargetBusyError        someone else holds the target
+    ├── StreamError                one stream failed; carries the stream, its phase and the cause above
+    └── ReplicationFailedError     at the end of a run: which streams failed, and why
+
+An error says what happened, where, why, and what to do. The driver's own exception is its ``__cause__``,
+never its headline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "ConfigError",
+    "ConnectError",
+    "ConnectionConfigError",
+    "EndpointError",
+    "LossyTypeError",
+    "MainstemError",
+    "NotSupportedYetError",
+    "Position",
+    "RelationNotFoundError",
+    "ReplicationError",
+    "ReplicationFailedError",
+    "StreamError",
+    "TargetBusyError",
+]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a value stands in a file.
+
+    Attributes:
+        source: The file's path as the user gave it, or ``"<dict>"`` for a Python mapping.
+        line: Line, counted from 1. ``None`` where the source has no lines.
+        column: Column, counted from 1. ``None`` where the source has no lines.
+    """
+
+    source: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        if self.line is None:
+            return self.source
+        return f"{self.source}:{self.line}:{self.column}"
+
+
+class MainstemError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: What happened, and why.
+        hint: What to do about it, as a sentence. Shown behind the message.
+
+    Example:
+        >>> print(MainstemError("The table is not there.", hint="Create it."))
+        The table is not there. Create it.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{message} {hint}" if hint else message)
+
+
+class ConfigError(MainstemError):
+    """What the user wrote cannot be carried out. Nothing was read or written."""
+
+
+class ReplicationError(ConfigError):
+    """The replication document is wrong.
+
+    Args:
+        message: What is wrong.
+        position: Where it stands, if that is known.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, *, position: Position | None = None, hint: str | None = None) -> None:
+        self.position = position
+        super().__init__(f"{position}: {message}" if position else message, hint=hint)
+
+
+class ConnectionConfigError(ConfigError):
+    """A connection is unknown, or its properties are wrong."""
+
+
+class NotSupportedYetError(ReplicationError):
+    """A key or a value that Sling knows and mainstem does not carry out yet: refused, never ignored."""
+
+
+class EndpointError(MainstemError):
+    """A database or a file said no."""
+
+
+class ConnectError(EndpointError):
+    """The system cannot be reached, or refused the credentials."""
+
+
+class RelationNotFoundError(EndpointError):
+    """The stream's table, or the target's object, is not there."""
+
+
+class LossyTypeError(EndpointError):
+    """A value cannot arrive as it left. Nothing was published."""
+
+
+class TargetBusyError(EndpointError):
+    """Someone else holds the target, and did not let go within the time we wait."""
+
+
+class StreamError(MainstemError):
+    """One stream failed.
+
+    Attributes:
+        stream: The stream's name, as it stands in the replication.
+        phase: What the engine was doing: ``plan``, ``read``, ``stage`` or ``publish``.
+        cause: The error itself.
+    """
+
+    def __init__(self, *, stream: str, phase: str, cause: MainstemError) -> None:
+        self.stream = stream
+        self.phase = phase
+        self.cause = cause
+        super().__init__(f"Stream {stream} failed in phase {phase}: {cause}")
+
+
+class ReplicationFailedError(MainstemError):
+    """Raised at the end of a run in which at least one stream failed.
+
+    Attributes:
+        failures: The failed streams, in the order of the run.
+        succeeded: The names of the streams that were published; their targets hold the new rows.
+    """
+
+    def __init__(self, failures: Sequence[StreamError], succeeded: Sequence[str]) -> None:
+        self.failures = tuple(failures)
+        self.succeeded = tuple(succeeded)
+        total = len(self.failures) + len(self.succeeded)
+        lines = [f"{len(self.failures)} of {total} streams failed; {len(self.succeeded)} published."]
+        lines += [f"  {failure}" for failure in self.failures]
+        super().__init__("\n".join(lines))

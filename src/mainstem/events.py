@@ -1,0 +1,106 @@
+"""What the engine yields while it runs: typed, and read by the progress bar and by Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mainstem.errors import StreamError
+from mainstem.report import StreamReport
+
+__all__ = [
+    "BatchStaged",
+    "Event",
+    "ReplicationFinished",
+    "ReplicationStarted",
+    "StreamFailed",
+    "StreamPublished",
+    "StreamStarted",
+]
+
+
+@dataclass(frozen=True)
+class ReplicationStarted:
+    """The replication is read and its streams are known.
+
+    Attributes:
+        streams: The names of the streams that will run, in order.
+        source: The source connection's name.
+        target: The target connection's name.
+    """
+
+    streams: Sequence[str]
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class StreamStarted:
+    """A stream is planned and its source is being read.
+
+    Attributes:
+        stream: The stream's name.
+        target: The object that it will write.
+        estimated_rows: The source's own estimate, ``None`` where it has none.
+    """
+
+    stream: str
+    target: str
+    estimated_rows: int | None
+
+
+@dataclass(frozen=True)
+class BatchStaged:
+    """A record batch reached the staging table.
+
+    Attributes:
+        stream: The stream's name.
+        rows: Rows staged so far, in all.
+        bytes: Bytes staged so far, in all, as Arrow buffers.
+    """
+
+    stream: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StreamPublished:
+    """Readers of the target see the new rows from now on.
+
+    Attributes:
+        report: What the stream did.
+    """
+
+    report: StreamReport
+
+
+@dataclass(frozen=True)
+class StreamFailed:
+    """The stream failed and its target is as it was. The other streams go on.
+
+    Attributes:
+        error: The stream, its phase and the cause.
+    """
+
+    error: StreamError
+
+
+@dataclass(frozen=True)
+class ReplicationFinished:
+    """No stream is left.
+
+    Attributes:
+        reports: The published streams.
+        failures: The failed ones.
+        seconds: Elapsed time of the whole run.
+    """
+
+    reports: Sequence[StreamReport]
+    failures: Sequence[StreamError]
+    seconds: float
+
+
+Event = (
+    ReplicationStarted | StreamStarted | BatchStaged | StreamPublished | StreamFailed | ReplicationFinished
+)
