@@ -1,4 +1,4 @@
-"""How an adapter's decorator leaves its resource a note: which source, pipeline or manifest the assets are made of.
+"""How an adapter's decorator leaves its resource a note: which source or manifest the assets are made of.
 
 Dagster hands a resource the context, and the context hands it the assets definition. The note travels as
 metadata of each asset spec, so that it survives selection, attribute changes and merging of definitions.

