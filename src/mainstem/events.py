@@ -15,6 +15,7 @@ __all__ = [
     "ReplicationStarted",
     "StreamFailed",
     "StreamPublished",
+    "StreamSkipped",
     "StreamStarted",
 ]
 
@@ -87,6 +88,19 @@ class StreamFailed:
 
 
 @dataclass(frozen=True)
+class StreamSkipped:
+    """The stream was not tried: what stopped an earlier one stops it as well.
+
+    Attributes:
+        stream: The stream's name.
+        because: The earlier failure.
+    """
+
+    stream: str
+    because: StreamError
+
+
+@dataclass(frozen=True)
 class ReplicationFinished:
     """No stream is left.
 
@@ -102,5 +116,11 @@ class ReplicationFinished:
 
 
 Event = (
-    ReplicationStarted | StreamStarted | BatchStaged | StreamPublished | StreamFailed | ReplicationFinished
+    ReplicationStarted
+    | StreamStarted
+    | BatchStaged
+    | StreamPublished
+    | StreamFailed
+    | StreamSkipped
+    | ReplicationFinished
 )

@@ -1,0 +1,364 @@
+"""PostgreSQL, read as Arrow record batches through ADBC."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlglot import exp
+from typing_extensions import override
+
+from mainstem.connections import Connection
+from mainstem.endpoints.base import Source, SourceTable, match_name
+from mainstem.errors import ConnectError, EndpointError, LossyTypeError, RelationNotFoundError
+from mainstem.schema import Column, Relation
+
+__all__ = ["Postgres"]
+
+# Native → Arrow, for the types that ADBC carries as they are. Other types travel as text, with a note.
+# https://www.postgresql.org/docs/current/datatype.html
+_TYPES: Mapping[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "real": pa.float32(),
+    "double precision": pa.float64(),
+    "text": pa.string(),
+    "character varying": pa.string(),
+    "character": pa.string(),
+    "name": pa.string(),
+    "bytea": pa.binary(),
+    "date": pa.date32(),
+    "time without time zone": pa.time64("us"),
+    "timestamp without time zone": pa.timestamp("us"),
+    "timestamp with time zone": pa.timestamp("us", "UTC"),
+    "interval": pa.month_day_nano_interval(),
+    "uuid": pa.uuid(),
+    "json": pa.json_(),
+    "jsonb": pa.json_(),
+}
+
+# A decimal of up to 18 digits fits a scaled bigint, which halves the client's work over text.
+_INT8_DIGITS = 18
+_ARROW_DIGITS = 38
+
+# The server's earliest date is 4713 BC. A value before it is an infinity, or a year past 294246, that wrapped
+# around when the driver moved it to the Unix epoch. https://www.postgresql.org/docs/current/datatype-datetime.html
+_EARLIEST_DAY = -2_451_911
+_EARLIEST_MICROSECOND = _EARLIEST_DAY * 86_400_000_000
+
+_MODIFIER = re.compile(r"\((\d+)(?:,(-?\d+))?\)")
+
+_QUERY_PARAMETERS = (
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "application_name",
+    "connect_timeout",
+    "options",
+)
+
+_RELATIONS = """
+select n.nspname, c.relname, c.oid, c.reltuples::bigint
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.relkind in ('r', 'p', 'v', 'm', 'f') and lower(n.nspname) = lower($1)
+   and n.nspname !~ '^pg_toast' and has_schema_privilege(n.oid, 'usage')
+"""
+
+_COLUMNS = """
+select a.attname::text,
+       format_type(a.atttypid, a.atttypmod),
+       format_type(coalesce(nullif(t.typbasetype, 0), a.atttypid),
+                   case when t.typtype = 'd' then t.typtypmod else a.atttypmod end),
+       a.attnotnull,
+       col_description(a.attrelid, a.attnum)
+  from pg_attribute a join pg_type t on t.oid = a.atttypid
+ where a.attrelid = $1::bigint::oid and a.attnum > 0 and not a.attisdropped
+ order by a.attnum
+"""
+
+
+@dataclass(frozen=True)
+class _Carriage:
+    """How values of one native type travel: what is selected, and what is made of it in Arrow."""
+
+    arrow_type: pa.DataType
+    select: Callable[[exp.Column], exp.Expression] = lambda column: column
+    decode: Callable[[pa.Array[Any]], pa.Array[Any]] = lambda values: values
+    note: str | None = None
+
+
+class Postgres(Source):
+    """A PostgreSQL database.
+
+    Properties of its connection: ``host`` (default ``localhost``), ``port`` (5432), ``user``, ``password``,
+    ``database``, ``schema`` (default ``public``), and libpq's ``sslmode``, ``sslrootcert``, ``sslcert``,
+    ``sslkey``, ``application_name``, ``connect_timeout`` and ``options``.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        try:
+            self._adbc = adbc.connect(_uri(connection))
+        except adbc_driver_manager.Error as error:
+            raise _connect_error(connection, error) from error
+
+    @property
+    @override
+    def default_schema(self) -> str:
+        return self.connection.text("schema") or "public"
+
+    @override
+    def close(self) -> None:
+        self._adbc.close()
+
+    @override
+    def describe(self, relation: Relation) -> SourceTable:
+        schema = relation.schema or self.default_schema
+        where = self.connection.name
+        with self._transaction():
+            rows = self._fetch(_RELATIONS, schema)
+            if not rows:
+                raise self._no_such_schema(schema, where)
+            schema = match_name(schema, {row[0] for row in rows}, what="schema", where=where)
+            tables = {name: (oid, estimate) for owner, name, oid, estimate in rows if owner == schema}
+            name = match_name(relation.name, tables, what="table", where=f"schema {schema} of {where}")
+            oid, estimate = tables[name]
+            columns = [_column(*row) for row in self._fetch(_COLUMNS, oid)]
+        # The server says -1 where it has never counted.
+        return SourceTable(Relation(schema, name), columns, estimate if estimate >= 0 else None)
+
+    @override
+    @contextmanager
+    def read(self, relation: Relation, columns: Sequence[Column]) -> Iterator[Iterator[pa.RecordBatch]]:
+        carriages = [_carriage(column.native_type) for column in columns]
+        with self._transaction(), self._adbc.cursor() as cursor:
+            self._refuse_nested_arrays(relation, columns)
+            cursor.execute(_select(relation, columns, carriages))
+            with cursor.fetch_record_batch() as reader:
+                yield self._decoded(reader, columns, carriages)
+
+    def _decoded(
+        self, reader: pa.RecordBatchReader, columns: Sequence[Column], carriages: Sequence[_Carriage]
+    ) -> Iterator[pa.RecordBatch]:
+        schema = pa.schema([pa.field(column.name, column.arrow_type) for column in columns])
+        with _errors(self.connection.name):
+            for batch in reader:
+                arrays = [
+                    _checked(column.name, _carried(column, carriage, values))
+                    for column, carriage, values in zip(columns, carriages, batch.columns, strict=True)
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _refuse_nested_arrays(self, relation: Relation, columns: Sequence[Column]) -> None:
+        """The driver would flatten an array of arrays without a word, and no catalogue tells them apart."""
+        arrays = [column.name for column in columns if column.native_type.endswith("[]")]
+        if not arrays:
+            return
+        table = exp.table_(relation.name, db=relation.schema, quoted=True)
+        nested = [
+            exp.func("bool_or", exp.func("array_ndims", exp.column(name, quoted=True)) > 1) for name in arrays
+        ]
+        found = self._fetch(exp.select(*nested).from_(table).sql("postgres"))[0]
+        for name, is_nested in zip(arrays, found, strict=True):
+            if is_nested:
+                raise LossyTypeError(
+                    f"Column {name} of {relation} holds arrays of more than one dimension,"
+                    " which no list type can carry as they are.",
+                    hint="Leave the column out, or read it through a view as to_jsonb(…).",
+                )
+
+    def _no_such_schema(self, schema: str, where: str) -> RelationNotFoundError:
+        query = "select nspname::text from pg_namespace where nspname !~ '^pg_' and nspname <> $1"
+        known = sorted(row[0] for row in self._fetch(query, "information_schema"))
+        if schema.lower() in (name.lower() for name in known):
+            return RelationNotFoundError(
+                f"Schema {schema} of {where} has no table or view that this user may see.",
+                hint="Is the name right, and may the user use the schema?",
+            )
+        return RelationNotFoundError(
+            f"There is no schema {schema} in {where}.", hint=f"There is: {', '.join(known) or 'none'}."
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One read-only look at the database; it never stays open behind us."""
+        with _errors(self.connection.name):
+            try:
+                yield
+            finally:
+                self._adbc.rollback()
+
+    def _fetch(self, query: str, *parameters: str | int) -> list[tuple[Any, ...]]:
+        with self._adbc.cursor() as cursor:
+            cursor.execute(query, parameters or None)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+
+def _column(name: str, declared: str, base: str, not_null: bool, comment: str | None) -> Column:
+    carriage = _carriage(base)
+    return Column(
+        name=name,
+        native_type=base,
+        arrow_type=carriage.arrow_type,
+        nullable=not not_null,
+        comment=comment,
+        notes=[f"Column {name}: {declared} {carriage.note}"] if carriage.note else [],
+    )
+
+
+def _carriage(native: str) -> _Carriage:
+    """How a type travels, by the name that ``format_type`` gives it."""
+    if native.endswith("[]"):
+        return _array(native)
+    base = _MODIFIER.sub("", native).strip()
+    base = re.sub(r"\s+", " ", base)
+    if base == "numeric":
+        return _numeric(native)
+    if base in _TYPES:
+        return _Carriage(_TYPES[base])
+    return _Carriage(pa.string(), _as_text, note="is carried as text")
+
+
+def _array(native: str) -> _Carriage:
+    item = _carriage(native.removesuffix("[]"))
+    base = re.sub(r"\s+", " ", _MODIFIER.sub("", native.removesuffix("[]")).strip())
+    if base in _TYPES:
+        return _Carriage(pa.list_(item.arrow_type), decode=_relisted(item.arrow_type))
+    listed = pa.list_(item.arrow_type)
+    return _Carriage(listed, _as_texts, lambda values: values.cast(listed), note=item.note)
+
+
+def _relisted(item: pa.DataType) -> Callable[[pa.Array[Any]], pa.Array[Any]]:
+    """Drop the driver's own field metadata inside a list, which would make the types unequal."""
+    return lambda values: values.cast(pa.list_(item))
+
+
+def _numeric(native: str) -> _Carriage:
+    """Decimals decide how fast a read is: scaled integers up to 18 digits, text and a cast up to 38."""
+    modifier = _MODIFIER.search(native)
+    if modifier is None:
+        return _Carriage(
+            pa.string(),
+            _as_text,
+            note="has no declared precision, so no decimal type holds it exactly: carried as text",
+        )
+    precision, scale = int(modifier.group(1)), int(modifier.group(2) or 0)
+    if not 0 <= scale <= precision <= _ARROW_DIGITS:
+        return _Carriage(pa.string(), _as_text, note=f"has more than {_ARROW_DIGITS} digits: carried as text")
+    if precision <= _INT8_DIGITS:
+        scaled = exp.Literal.number(10**scale)
+        kind = pa.decimal64(precision, scale)
+        return _Carriage(
+            kind,
+            lambda column: exp.cast(
+                exp.paren(exp.Mul(this=column, expression=scaled)), "bigint", dialect="postgres"
+            ),
+            lambda values: values.view(kind),
+        )
+    wide = pa.decimal128(precision, scale)
+    return _Carriage(wide, _as_text, lambda values: values.cast(wide))
+
+
+def _as_text(column: exp.Column) -> exp.Expression:
+    return exp.cast(column, "text", dialect="postgres")
+
+
+def _as_texts(column: exp.Column) -> exp.Expression:
+    return exp.cast(column, "text[]", dialect="postgres")
+
+
+def _select(relation: Relation, columns: Sequence[Column], carriages: Sequence[_Carriage]) -> str:
+    items = [
+        exp.alias_(carriage.select(exp.column(column.name, quoted=True)), column.name, quoted=True)
+        for column, carriage in zip(columns, carriages, strict=True)
+    ]
+    table = exp.table_(relation.name, db=relation.schema, quoted=True)
+    return exp.select(*items).from_(table).sql("postgres")
+
+
+def _carried(column: Column, carriage: _Carriage, values: pa.Array[Any]) -> pa.Array[Any]:
+    try:
+        return carriage.decode(values)
+    except pa.ArrowInvalid as error:
+        raise LossyTypeError(
+            f"Column {column.name} ({column.native_type}) holds a value that Arrow's {column.arrow_type}"
+            f" cannot carry: {str(error).splitlines()[0]}",
+            hint="Leave the column out, or cast it in a view over the table.",
+        ) from error
+
+
+def _checked(name: str, values: pa.Array[Any]) -> pa.Array[Any]:
+    """Refuse dates and times that wrapped around in the driver."""
+    flat = pc.list_flatten(values) if pa.types.is_list(values.type) else values
+    integer: pa.DataType
+    if pa.types.is_timestamp(flat.type):
+        earliest, integer = _EARLIEST_MICROSECOND, pa.int64()
+    elif pa.types.is_date32(flat.type):
+        earliest, integer = _EARLIEST_DAY, pa.int32()
+    else:
+        return values
+    smallest: int | None = pc.min(flat.cast(integer)).as_py()
+    if smallest is not None and smallest < earliest:
+        raise LossyTypeError(
+            f"Column {name} holds an infinite date or time, or one past the year 294246: Arrow has none.",
+            hint="Replace infinity by NULL or by a far date in a view over the table.",
+        )
+    return values
+
+
+def _uri(connection: Connection) -> str:
+    host = connection.text("host") or "localhost"
+    user, password = connection.text("user"), connection.text("password")
+    login = ":".join(quote(part, safe="") for part in (user, password) if part) + "@" if user else ""
+    database = quote(connection.text("database") or "", safe="")
+    query = {key: value for key in _QUERY_PARAMETERS if (value := connection.text(key))}
+    return f"postgresql://{login}{host}:{connection.text('port') or 5432}/{database}?{urlencode(query)}"
+
+
+def _connect_error(connection: Connection, error: Exception) -> ConnectError:
+    host, port = connection.text("host") or "localhost", connection.text("port") or "5432"
+    reason = _message(error).rpartition("failed: ")[2]
+    hints = {
+        "password authentication failed": "Check the user and the password.",
+        "no password supplied": "Give the connection a password.",
+        "does not exist": "Check the name of the database and of the user.",
+        "Connection refused": "Is the server running, and is the port right?",
+        "could not translate host name": "Is the host name right?",
+    }
+    hint = next((text for sign, text in hints.items() if sign in reason), None)
+    return ConnectError(
+        f"{connection.name}: PostgreSQL at {host}:{port} refused the connection: {reason}.", hint=hint
+    )
+
+
+@contextmanager
+def _errors(name: str) -> Iterator[None]:
+    """Map the driver's errors to ours."""
+    try:
+        yield
+    except (adbc_driver_manager.Error, pa.ArrowException) as error:
+        message = _message(error)
+        if "cannot convert NaN to bigint" in message:
+            raise LossyTypeError(
+                f"{name}: a numeric column holds NaN, which no decimal can carry.",
+                hint="Replace NaN by NULL in a view over the table.",
+            ) from error
+        raise EndpointError(f"{name}: PostgreSQL said: {message}") from error
+
+
+def _message(error: Exception) -> str:
+    """The server's own sentence, without the driver's prefixes and without the query."""
+    first = str(error).strip().splitlines()[0]
+    return re.sub(r"^.*?(?:ERROR|FATAL):\s*", "", first).removeprefix("IO: [libpq] ").rstrip(".")

@@ -1,0 +1,72 @@
+"""Which file knows which system. It is imported when a connection of its type is opened, not before."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+
+from mainstem.connections import Connection
+from mainstem.endpoints.base import Endpoint, Source, Target
+from mainstem.errors import ConfigError, ConnectionConfigError
+
+__all__ = ["open_source", "open_target"]
+
+# type → (module, class, extra that installs its driver)
+_ENDPOINTS: Mapping[str, tuple[str, str, str]] = {
+    "postgres": ("mainstem.endpoints.postgres", "Postgres", "postgres"),
+    "duckdb": ("mainstem.endpoints.duckdb", "DuckDB", "duckdb"),
+}
+
+
+def open_source(connection: Connection) -> Source:
+    """Open a connection to read from it.
+
+    Raises:
+        ConnectionConfigError: Its type is unknown or cannot be read yet, or a property is missing.
+        ConfigError: Its driver is not installed.
+        ConnectError: The system cannot be reached, or refused the credentials.
+    """
+    found = _endpoint_class(connection)
+    if not issubclass(found, Source):
+        raise _cannot_be(connection, "read")
+    return found(connection)
+
+
+def open_target(connection: Connection) -> Target:
+    """Open a connection to write to it.
+
+    Raises:
+        ConnectionConfigError: Its type is unknown or cannot be written yet, or a property is missing.
+        ConfigError: Its driver is not installed.
+        ConnectError: The system cannot be reached, or refused the credentials.
+    """
+    found = _endpoint_class(connection)
+    if not issubclass(found, Target):
+        raise _cannot_be(connection, "written")
+    return found(connection)
+
+
+def _endpoint_class(connection: Connection) -> type[Endpoint]:
+    if connection.type not in _ENDPOINTS:
+        near = difflib.get_close_matches(connection.type, _ENDPOINTS, n=1)
+        raise ConnectionConfigError(
+            f"Connection {connection.name} has the type {connection.type!r}, which is not supported yet.",
+            hint=f"Did you mean {near[0]!r}?" if near else f"Supported: {', '.join(sorted(_ENDPOINTS))}.",
+        )
+    module_name, class_name, extra = _ENDPOINTS[connection.type]
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"The driver for {connection.type} connections is not installed (no module {error.name}).",
+            hint=f"pip install 'mainstem[{extra}]'",
+        ) from error
+    found: type[Endpoint] = getattr(module, class_name)
+    return found
+
+
+def _cannot_be(connection: Connection, done: str) -> ConnectionConfigError:
+    return ConnectionConfigError(
+        f"Connection {connection.name} has the type {connection.type!r}, which cannot be {done} yet."
+    )

@@ -1,0 +1,73 @@
+"""A connection as a Dagster resource's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from mainstem.connections import Connection, connection_from_url
+
+__all__ = ["SlingConnectionResource", "SlingMode"]
+
+
+class SlingMode(str, Enum):
+    """The modes that a stream may have. See ``docs/replication.md`` for those that run today."""
+
+    INCREMENTAL = "incremental"
+    TRUNCATE = "truncate"
+    FULL_REFRESH = "full-refresh"
+    SNAPSHOT = "snapshot"
+    BACKFILL = "backfill"
+
+
+class SlingConnectionResource(dg.PermissiveConfig):
+    """One connection of a :class:`SlingResource`: a connection string, or keywords by Sling's property names.
+
+    Every value may be a ``dg.EnvVar``, which keeps a secret out of the code and of Dagster's own pages.
+
+    Attributes:
+        name: The name that the replication's ``source`` or ``target`` uses.
+        type: The kind of system: ``postgres`` (as a source) or ``duckdb`` (as a target).
+        connection_string: A URL, such as ``duckdb:///var/tmp/duckdb.db``.
+
+    Example::
+
+        SlingConnectionResource(
+            name="MY_POSTGRES", type="postgres", host="localhost", port=5432,
+            database="test_db", user="test_user", password=dg.EnvVar("POSTGRES_PASSWORD"),
+        )
+    """
+
+    name: str = Field(description="The name that the replication's source or target uses.")
+    type: str = Field(description="The kind of system, such as postgres or duckdb.")
+    connection_string: str | None = Field(default=None, description="A URL, instead of single properties.")
+
+    def connection(self) -> Connection:
+        """Return the connection, with its environment variables read and its secrets hidden.
+
+        Raises:
+            ConnectionConfigError: The connection string is malformed or of another type.
+        """
+        given = {key: _value(value) for key, value in dict(self).items()}
+        name, kind = str(given.pop("name")), str(given.pop("type"))
+        url = given.pop("connection_string")
+        if url:
+            from_url = connection_from_url(name, str(url), kind)
+            return Connection.of(name, from_url.type, {**from_url.properties, **given})
+        return Connection.of(name, kind, given)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        # A connection is printed in tracebacks and notebooks: name and type are enough to know it by.
+        yield "name", self.name
+        yield "type", self.type
+
+
+def _value(value: Any) -> Any:
+    """Dagster hands a nested EnvVar through as it is, or as ``{"env": NAME}`` where it came by run config."""
+    if isinstance(value, dict) and set(value) == {"env"}:
+        value = dg.EnvVar(value["env"])
+    return value.get_value() if isinstance(value, dg.EnvVar) else value

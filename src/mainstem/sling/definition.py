@@ -1,0 +1,76 @@
+"""A replication as the adapter sees it: its streams, their asset specs, and the way back from a key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from mainstem.replication import Replication, ReplicationLike, load_replication
+from mainstem.sling.translator import DagsterSlingTranslator
+
+__all__ = ["SlingDefinition"]
+
+
+@dataclass(frozen=True)
+class SlingDefinition:
+    """A replication and the translator that makes assets of its streams.
+
+    Attributes:
+        replication: The document, checked.
+        translator: The user's, or the default one.
+    """
+
+    replication: Replication
+    translator: DagsterSlingTranslator
+
+    @classmethod
+    def of(
+        cls, config: ReplicationLike | Replication, translator: DagsterSlingTranslator | None
+    ) -> SlingDefinition:
+        """Load a replication for the adapter.
+
+        Raises:
+            ReplicationError: Something is wrong with it.
+        """
+        return cls(load_replication(config), translator or DagsterSlingTranslator())
+
+    @cached_property
+    def specs(self) -> Mapping[str, dg.AssetSpec]:
+        """The asset spec of each stream that is not disabled, by the stream's name."""
+        return {stream.name: self._spec(stream.name) for stream in self.replication.selected()}
+
+    def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
+        """The streams that write these assets, in the order of the document."""
+        return [name for name, spec in self.specs.items() if spec.key in keys]
+
+    def _spec(self, name: str) -> dg.AssetSpec:
+        values = self.replication.document.values
+        spec = self.translator.get_asset_spec({"name": name, "config": self._config(name)})
+        if spec.code_version is None:
+            defaults = values.get("defaults") or {}
+            own = values["streams"][name] or {}
+            spec = spec.replace_attributes(
+                code_version=_hash([name, values["source"], values["target"], defaults, own])
+            )
+        return spec
+
+    def _config(self, name: str) -> Mapping[str, Any] | None:
+        """The stream's own mapping, with the `meta.dagster` of `defaults` beneath its own."""
+        values = self.replication.document.values
+        own: dict[str, Any] | None = values["streams"][name]
+        inherited = ((values.get("defaults") or {}).get("meta") or {}).get("dagster") or {}
+        if not inherited:
+            return own
+        meta = dict((own or {}).get("meta") or {})
+        return {**(own or {}), "meta": {**meta, "dagster": {**inherited, **(meta.get("dagster") or {})}}}
+
+
+def _hash(values: Any) -> str:
+    # A digest to compare versions by, of one stream alone: editing a stream leaves the others' as they are.
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
