@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -59,7 +59,7 @@ def run(
     *,
     streams: Collection[str] | None = None,
     settings: Settings | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Run a replication, yielding what happens as it happens.
 
     A stream that fails is yielded as :class:`~mainstem.events.StreamFailed`, and the others go on; only a
@@ -112,7 +112,7 @@ class _Run:
         self._settings = settings
         self._started = datetime.now().astimezone()
 
-    def events(self, streams: Sequence[Stream]) -> Iterator[Event]:
+    def events(self, streams: Sequence[Stream]) -> Generator[Event, None, None]:
         began = time.monotonic()
         reports: list[StreamReport] = []
         failures: list[StreamError] = []

@@ -12,6 +12,7 @@
     │   ├── RelationNotFoundError  the stream's table or the target's object is not there
     │   ├── LossyTypeError         a value cannot arrive as it left; nothing was published
     │   └── TargetBusyError        someone else holds the target
+    ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
     ├── StreamError                one stream failed; carries the stream, its phase and the cause above
     └── ReplicationFailedError     at the end of a run: which streams failed, and why
 
@@ -21,13 +22,14 @@ never its headline.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = [
     "ConfigError",
     "ConnectError",
     "ConnectionConfigError",
+    "DbtRunError",
     "EndpointError",
     "LossyTypeError",
     "MainstemError",
@@ -123,6 +125,38 @@ class LossyTypeError(EndpointError):
 
 class TargetBusyError(EndpointError):
     """Someone else holds the target, and did not let go within the time we wait."""
+
+
+class DbtRunError(MainstemError):
+    """A dbt command failed. What dbt did before, or beside, was reported.
+
+    Attributes:
+        command: The dbt command, such as ``build``.
+        exit_code: The exit code of the dbt process.
+        failures: For each failed node, its type, name and file: dbt's message. Empty where dbt failed
+            before it ran any.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        exit_code: int,
+        failures: Mapping[str, str],
+        said: Sequence[str] = (),
+        hint: str | None = None,
+    ) -> None:
+        self.command = command
+        self.exit_code = exit_code
+        self.failures = dict(failures)
+        if failures:
+            nodes = "1 node" if len(failures) == 1 else f"{len(failures)} nodes"
+            said = [f"{node}: {message}" for node, message in failures.items()]
+            headline = f"dbt {command} failed in {nodes}."
+        else:
+            headline = f"dbt {command} failed with exit code {exit_code}."
+        lines = [f"  {line}" for text in said for line in text.strip().splitlines()]
+        super().__init__("\n".join([headline, *lines]), hint=f"\n{hint}" if hint else None)
 
 
 class StreamError(MainstemError):

@@ -43,6 +43,11 @@ class AssetReport:
     lineage: Mapping[str, Sequence[dg.TableColumnDep]] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def subject(self) -> dg.AssetKey:
+        """What the report is about, as Dagster selects it."""
+        return self.key
+
     def event(self, *, in_asset: bool) -> AssetEvent:
         """The event that Dagster expects: a result inside an asset, a materialization inside an op."""
         metadata = {**report_metadata(self.report, self.lineage), **self.metadata}
@@ -69,6 +74,11 @@ class CheckReport:
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def subject(self) -> dg.AssetCheckKey:
+        """What the report is about, as Dagster selects it."""
+        return dg.AssetCheckKey(self.key, self.name)
+
     def event(self, *, in_asset: bool) -> AssetEvent:
         """The event that Dagster expects: a result inside an asset, an evaluation inside an op."""
         make = dg.AssetCheckResult if in_asset else dg.AssetCheckEvaluation
@@ -90,23 +100,39 @@ def runs_assets(context: ExecutionContext) -> bool:
     return isinstance(context, dg.AssetExecutionContext) or context.has_assets_def
 
 
+def _expected(context: ExecutionContext | None) -> frozenset[dg.AssetKey | dg.AssetCheckKey] | None:
+    """The assets and checks that this step is to give results for. ``None``: for all that come."""
+    if context is None or not runs_assets(context):
+        return frozenset()
+    try:
+        return frozenset({*context.selected_asset_keys, *context.selected_asset_check_keys})
+    except dg.DagsterError:  # the asset is called as a function: nothing is selected
+        return None
+
+
 class AssetEventIterator(Iterator[AssetEvent]):
     """The reports of a run, one by one as they happen, as events to ``yield from``.
+
+    What this step is to give a result for becomes a result. What the tool did besides, an asset or a check
+    that is not selected, happened all the same: it becomes a plain event, as everything does in an op.
 
     Enrichments are functions that add metadata to an asset's report just before it becomes an event, so
     ``fetch_…`` methods can be chained without holding anything back.
 
     Args:
         reports: The reports, as the tool gives them.
-        context: The context of the asset or op that runs.
+        context: The context of the asset or op that runs. ``None`` outside of both.
         enrichments: Functions from a report to more metadata.
     """
 
     def __init__(
-        self, reports: Iterable[Report], context: ExecutionContext, enrichments: Sequence[Enrichment] = ()
+        self,
+        reports: Iterable[Report],
+        context: ExecutionContext | None,
+        enrichments: Sequence[Enrichment] = (),
     ) -> None:
         self._reports = iter(reports)
-        self._context = context
+        self._expected = _expected(context)
         self._enrichments = tuple(enrichments)
 
     def __iter__(self) -> Self:
@@ -114,11 +140,17 @@ class AssetEventIterator(Iterator[AssetEvent]):
 
     def __next__(self) -> AssetEvent:
         report = next(self._reports)
-        in_asset = runs_assets(self._context)
+        in_asset = self._expected is None or report.subject in self._expected
         if isinstance(report, AssetReport):
             for enrichment in self._enrichments:
                 report = replace(report, metadata={**report.metadata, **enrichment(report)})
         return report.event(in_asset=in_asset)
+
+    def close(self) -> None:
+        """Stop the tool, if it still runs: ``yield from`` calls this when the step is cancelled."""
+        close = getattr(self._reports, "close", None)
+        if close is not None:
+            close()
 
     def _enriched(self, enrichment: Enrichment) -> Self:
         """The same run with one more enrichment. The receiver is used up by this."""

@@ -348,7 +348,8 @@ def _errors(name: str) -> Iterator[None]:
     """Map the driver's errors to ours."""
     try:
         yield
-    except (adbc_driver_manager.Error, pa.ArrowException) as error:
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
+        # A query that fails while its rows stream comes as an OSError.
         message = _message(error)
         if "cannot convert NaN to bigint" in message:
             raise LossyTypeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -45,6 +45,17 @@ class SlingConnectionResource(dg.PermissiveConfig):
     name: str = Field(description="The name that the replication's source or target uses.")
     type: str = Field(description="The kind of system, such as postgres or duckdb.")
     connection_string: str | None = Field(default=None, description="A URL, instead of single properties.")
+
+    if TYPE_CHECKING:
+        # Sling has many properties; a type checker should let each of them through, as Dagster does.
+        def __init__(
+            self,
+            *,
+            name: str,
+            type: str,  # noqa: A002
+            connection_string: str | None = None,
+            **properties: Any,
+        ) -> None: ...
 
     def connection(self) -> Connection:
         """Return the connection, with its environment variables read and its secrets hidden.

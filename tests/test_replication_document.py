@@ -1,0 +1,150 @@
+"""The replication document: what is read, what is refused, and where the error points."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mainstem.engine import run
+from mainstem.errors import NotSupportedYetError, ReplicationError
+from mainstem.replication import Mode, load_replication
+from mainstem.replication.model import ReplicationWarning
+
+LESSON = """\
+source: MY_POSTGRES
+target: MY_DUCKDB
+
+defaults:
+  mode: full-refresh
+
+  object: "{stream_schema}_{stream_table}"
+
+streams:
+  data.customers:
+  data.products:
+  data.orders:
+"""
+
+
+def write(folder: Path, text: str, name: str = "replication.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def document(**streams: Any) -> dict[str, Any]:
+    return {"source": "A", "target": "B", "defaults": {"object": "{stream_table}"}, "streams": streams}
+
+
+def test_the_lesson_is_read_as_it_stands(tmp_path: Path) -> None:
+    replication = load_replication(write(tmp_path, LESSON))
+    assert (replication.source, replication.target) == ("MY_POSTGRES", "MY_DUCKDB")
+    assert [stream.name for stream in replication.streams] == [
+        "data.customers",
+        "data.products",
+        "data.orders",
+    ]
+    assert {stream.mode for stream in replication.streams} == {Mode.FULL_REFRESH}
+    assert {stream.object for stream in replication.streams} == {"{stream_schema}_{stream_table}"}
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+def test_line_endings_and_a_byte_order_mark_change_nothing(tmp_path: Path, ending: str, bom: str) -> None:
+    path = tmp_path / "replication.yaml"
+    path.write_bytes((bom + LESSON.replace("\n", ending)).encode())
+    assert load_replication(str(path)).streams[0].name == "data.customers"
+
+
+def test_json_and_a_mapping_mean_the_same_as_yaml(tmp_path: Path) -> None:
+    given = document(**{"s.t": {"object": "x"}, "s.u": None})
+    from_json = load_replication(write(tmp_path, json.dumps(given), "replication.json"))
+    from_mapping = load_replication(given)
+    assert from_json.document.values == from_mapping.document.values == given
+    assert [(s.name, s.object) for s in from_json.streams] == [
+        (s.name, s.object) for s in from_mapping.streams
+    ]
+
+
+def test_a_stream_takes_the_defaults_unless_it_says_otherwise() -> None:
+    streams = load_replication(document(**{"s.own": {"object": "mine"}, "s.inherited": None})).streams
+    assert [stream.object for stream in streams] == ["mine", "{stream_table}"]
+
+
+def test_the_mode_is_incremental_where_only_keys_are_given() -> None:
+    streams = load_replication(document(**{"s.a": {"primary_key": "id"}, "s.b": None})).streams
+    assert [stream.mode for stream in streams] == [Mode.INCREMENTAL, Mode.FULL_REFRESH]
+
+
+def test_a_disabled_stream_is_not_run() -> None:
+    replication = load_replication(document(**{"s.a": {"disabled": True}, "s.b": None}))
+    assert [stream.name for stream in replication.selected()] == ["s.b"]
+
+
+def test_all_that_is_wrong_is_told_at_once_each_with_its_place(tmp_path: Path) -> None:
+    path = write(tmp_path, "target: 7\nstreams:\n  a.b:\n    mode: full-refrsh\n  c.d: text\n")
+    with pytest.raises(ReplicationError) as caught:
+        load_replication(path)
+    message = str(caught.value)
+    assert f"{path}: did not find 'source' key" in message
+    assert f"{path}:1:1: 'target' must be text, not 7" in message
+    assert (
+        f"{path}:4:5: must specify valid mode: 'full-refrsh' is none. Did you mean 'full-refresh'?" in message
+    )
+    assert f"{path}:5:3: 'c.d' must be a mapping, not 'text'" in message
+    assert f"{path}:3:3: need to specify `object` for stream" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("source: [", "malformed"),
+        ("a: 1\na: 2\n", "2:1: The YAML is malformed: found duplicate key"),
+        ("\tsource: x", "malformed"),
+        ("- just\n- a list\n", "A replication is a mapping"),
+        ("", "A replication is a mapping"),
+    ],
+)
+def test_a_file_that_is_no_replication_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ReplicationError, match=said):
+        load_replication(write(tmp_path, text))
+
+
+def test_a_missing_file_and_one_that_is_not_utf8_are_clear_errors(tmp_path: Path) -> None:
+    with pytest.raises(ReplicationError, match="cannot be read: No such file"):
+        load_replication(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes("source: Zoë".encode("latin-1"))
+    with pytest.raises(ReplicationError, match="not UTF-8"):
+        load_replication(tmp_path / "latin.yaml")
+
+
+def test_an_unknown_key_warns_and_offers_the_nearest() -> None:
+    with pytest.warns(ReplicationWarning, match=r"unknown key 'objekt'\. Did you mean 'object'\?"):
+        load_replication(document(**{"s.a": {"objekt": "x", "object": "y"}}))
+
+
+def test_what_is_not_carried_out_yet_is_refused_with_every_place_and_never_ignored(tmp_path: Path) -> None:
+    path = write(tmp_path, LESSON + "    where: id > 7\n  data.*:\nhooks:\n  start:\n    - log: hello\n")
+    with pytest.raises(NotSupportedYetError) as caught:
+        run(path, {"MY_POSTGRES": "postgresql://localhost/x", "MY_DUCKDB": "duckdb://x.duckdb"})
+    message = str(caught.value)
+    assert f"{path}:13:5: `where` is not supported yet" in message
+    assert f"{path}:14:3: a wildcard stream is not supported yet" in message
+    assert f"{path}:15:1: `hooks` is not supported yet" in message
+
+
+def test_a_mode_that_is_not_carried_out_yet_is_refused() -> None:
+    given = document(**{"s.a": {"mode": "snapshot"}})
+    with pytest.raises(NotSupportedYetError, match=r"the mode snapshot is not supported yet.*full-refresh"):
+        run(given, {"A": "postgresql://localhost/x", "B": "duckdb://x.duckdb"})
+
+
+def test_an_unknown_stream_is_named_with_the_nearest(tmp_path: Path) -> None:
+    path = write(tmp_path, LESSON)
+    with pytest.raises(
+        ReplicationError, match=r"yaml:9:1: There is no stream named data\.order\. Did you mean"
+    ):
+        load_replication(path).selected(["data.order"])
