@@ -260,10 +260,7 @@ def test_a_failed_stream_leaves_the_others_materialized_each_with_its_own_report
     assert failure.step_failure_data.user_failure_data is not None
     description = failure.step_failure_data.user_failure_data.description or ""
     assert description.startswith("1 of 2 streams failed; 1 published.")
-    assert (
-        f"There is no table users in schema {schema} of MY_POSTGRES. Did you mean users_events?"
-        in description
-    )
+    assert f"There is no table users in schema {schema} of MY_POSTGRES. There is: users_events." in description
 
 
 def test_an_op_may_replicate_too(

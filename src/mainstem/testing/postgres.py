@@ -72,6 +72,7 @@ class EmbeddedPostgres:
                 raise ConfigError(f"{name!r} is not a plain identifier.", hint="Use a-z, 0-9 and _.")
         self.directory = Path(directory).expanduser().resolve()
         self.host = "127.0.0.1"
+        self._port_is_given = port is not None
         self.port = port if port is not None else self._running_port() or free_port()
         self.user = user
         self.password = password
@@ -96,8 +97,7 @@ class EmbeddedPostgres:
             raise ConfigError(f"The folder {self.directory.parent} does not exist.", hint="Create it first.")
         self.directory.mkdir(exist_ok=True)
         self._initialize()
-        options = f"-F -h {self.host} -p {self.port} -k ''"
-        self._pg_ctl("-w", "-o", options, "-l", str(self.directory / "log"), "start")
+        self._start_on_a_port()
         if not (self.directory / "ready").exists():
             self._create_role_and_database()
         return self
@@ -105,6 +105,9 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server. Its data stays. Nothing happens where it does not run."""
         if self._running_port() is not None:
+            # As root, the server's user must reach the directory; another pytest that begins closes its own
+            # parent folder to everybody else.
+            self._initialize()
             self._pg_ctl("-w", "-m", "fast", "stop")
 
     def execute(self, *statements: str) -> None:
@@ -145,6 +148,19 @@ class EmbeddedPostgres:
     def _initialize(self) -> None:
         """Create the cluster. As root, the wheel's library hands it to a user that may run a server."""
         self._server().ensure_pgdata_inited()
+
+    def _start_on_a_port(self) -> None:
+        """A free port may be taken by the time the server wants it: then another one is tried."""
+        for attempts_left in (2, 1, 0):
+            options = f"-F -h {self.host} -p {self.port} -k ''"
+            try:
+                self._pg_ctl("-w", "-o", options, "-l", str(self.directory / "log"), "start")
+            except ConfigError:
+                if self._port_is_given or not attempts_left:
+                    raise
+                self.port = free_port()
+            else:
+                return
 
     def _pg_ctl(self, *arguments: str) -> None:
         server = self._server()
