@@ -80,5 +80,6 @@ def replicate(
     if finished is None:
         raise AssertionError("The engine ended without saying so.")
     if finished.failures:
-        raise ReplicationFailedError(finished.failures, [report.stream for report in finished.reports])
+        published = [report.stream for report in finished.reports]
+        raise ReplicationFailedError(finished.failures, published, finished.skipped)
     return ReplicationReport(finished.reports, finished.seconds)

@@ -116,6 +116,7 @@ class _Run:
         began = time.monotonic()
         reports: list[StreamReport] = []
         failures: list[StreamError] = []
+        skipped: list[str] = []
         yield ReplicationStarted([stream.name for stream in streams], self._source.name, self._target.name)
         with ExitStack() as opened:
             source: Source | None = None
@@ -133,9 +134,10 @@ class _Run:
                     failures.append(error)
                     yield StreamFailed(error)
                     if isinstance(error.cause, ConnectError):
-                        yield from (StreamSkipped(other.name, error) for other in streams[index + 1 :])
+                        skipped = [other.name for other in streams[index + 1 :]]
+                        yield from (StreamSkipped(name, error) for name in skipped)
                         break
-        yield ReplicationFinished(reports, failures, time.monotonic() - began)
+        yield ReplicationFinished(reports, failures, skipped, time.monotonic() - began)
 
     def _stream(self, stream: Stream, source: Source, target: Target) -> Iterator[Event]:
         began = time.monotonic()

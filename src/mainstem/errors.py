@@ -164,7 +164,8 @@ class StreamError(MainstemError):
 
     Attributes:
         stream: The stream's name, as it stands in the replication.
-        phase: What the engine was doing: ``plan``, ``read``, ``stage`` or ``publish``.
+        phase: What the engine was doing: ``plan``, ``read``, ``stage`` or ``publish``. In dlt, its own
+            step: ``extract``, ``normalize`` or ``load``.
         cause: The error itself.
     """
 
@@ -181,12 +182,17 @@ class ReplicationFailedError(MainstemError):
     Attributes:
         failures: The failed streams, in the order of the run.
         succeeded: The names of the streams that were published; their targets hold the new rows.
+        skipped: The names of the streams that were not tried.
     """
 
-    def __init__(self, failures: Sequence[StreamError], succeeded: Sequence[str]) -> None:
+    def __init__(
+        self, failures: Sequence[StreamError], succeeded: Sequence[str], skipped: Sequence[str] = ()
+    ) -> None:
         self.failures = tuple(failures)
         self.succeeded = tuple(succeeded)
-        total = len(self.failures) + len(self.succeeded)
-        lines = [f"{len(self.failures)} of {total} streams failed; {len(self.succeeded)} published."]
+        self.skipped = tuple(skipped)
+        total = len(self.failures) + len(self.succeeded) + len(self.skipped)
+        counted = f"{len(self.failures)} of {total} streams failed; {len(self.succeeded)} published"
+        lines = [f"{counted}; {len(self.skipped)} skipped." if self.skipped else f"{counted}."]
         lines += [f"  {failure}" for failure in self.failures]
         super().__init__("\n".join(lines))

@@ -107,11 +107,13 @@ class ReplicationFinished:
     Attributes:
         reports: The published streams.
         failures: The failed ones.
+        skipped: The names of those that were not tried.
         seconds: Elapsed time of the whole run.
     """
 
     reports: Sequence[StreamReport]
     failures: Sequence[StreamError]
+    skipped: Sequence[str]
     seconds: float
 
 

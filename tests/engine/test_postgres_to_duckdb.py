@@ -257,7 +257,9 @@ def test_a_name_of_another_case_is_found_and_odd_names_keep_their_letters(source
     source.create('Odd "Name".x', 'id int, "LOUD" int, "Mixed Case" int, "select" int', "(1, 2, 3, 4)")
     source.run(quoted('Odd "Name".x'))
     assert source.warehouse.tables() == ["main.Odd__Name__x"]
-    rows = source.warehouse.query("select column_name from duckdb_columns() where not internal order by column_index")
+    rows = source.warehouse.query(
+        "select column_name from duckdb_columns() where not internal order by column_index"
+    )
     assert rows == [("id",), ("loud",), ("Mixed Case",), ("select",)]
     source.create("plain", "id int", "(1)")
     source.run("PLAIN")
@@ -321,6 +323,8 @@ def test_a_refused_password_is_one_clear_message_without_the_password(source: Re
     assert "Check the user and the password." in str(failures[0])
     assert "c4n4ry-hunter2" not in str(failures[0]) + repr(failures[0].cause.__cause__)
     assert [event.stream for event in events if isinstance(event, StreamSkipped)] == [f"{source.schema}.b"]
+    with pytest.raises(ReplicationFailedError, match=r"^1 of 2 streams failed; 0 published; 1 skipped\."):
+        replicate(source.config("a", "b"), {**source.connections, "PG": wrong})
 
 
 def test_a_server_that_is_not_there_is_a_clear_message(source: Replicating) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from mainstem.errors import ConfigError, ReplicationError
+from mainstem.errors import ConfigError, ConnectionConfigError, ReplicationError
 from mainstem.sling import (
     DagsterSlingTranslator,
     SlingConnectionResource,
@@ -260,7 +260,9 @@ def test_a_failed_stream_leaves_the_others_materialized_each_with_its_own_report
     assert failure.step_failure_data.user_failure_data is not None
     description = failure.step_failure_data.user_failure_data.description or ""
     assert description.startswith("1 of 2 streams failed; 1 published.")
-    assert f"There is no table users in schema {schema} of MY_POSTGRES. There is: users_events." in description
+    assert (
+        f"There is no table users in schema {schema} of MY_POSTGRES. There is: users_events." in description
+    )
 
 
 def test_an_op_may_replicate_too(
@@ -343,6 +345,28 @@ def test_connections_may_be_given_by_environment_variables(
     )
     assert materialize(assets_of(replication(f"{schema}.t")), sling).success
     assert warehouse.query(f"select id from {schema}_t") == [(1,)]
+
+
+def test_an_environment_variable_that_is_not_set_is_named(schema: str) -> None:
+    connection = SlingConnectionResource(name="PG", type="postgres", password=dg.EnvVar("NO_SUCH_VARIABLE"))
+    with pytest.raises(
+        ConnectionConfigError, match="PG: 'password' is the environment variable NO_SUCH_VARIABLE"
+    ):
+        connection.connection()
+
+
+def test_columns_keep_their_origin_where_a_translator_adds_a_dependency(
+    postgres: EmbeddedPostgres, schema: str, sling: SlingResource
+) -> None:
+    class Billed(DagsterSlingTranslator):
+        def get_asset_spec(self, stream_definition: Mapping[str, Any]) -> dg.AssetSpec:
+            spec = super().get_asset_spec(stream_definition)
+            return spec.replace_attributes(deps=[*spec.deps, dg.AssetDep("invoices")])
+
+    postgres.execute(f"create table {schema}.t as select 1 as id")
+    result = materialize(assets_of(replication(f"{schema}.t"), Billed()), sling)
+    lineage = metadata_of(result)[f"target/{schema}/t"]["dagster/column_lineage"].deps_by_column
+    assert lineage == {"id": [dg.TableColumnDep(dg.AssetKey([schema, "t"]), "id")]}
 
 
 def test_the_modes_have_slings_names() -> None:

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from mainstem.connections import Connection, connection_from_url
+from mainstem.errors import ConnectionConfigError
 
 __all__ = ["SlingConnectionResource", "SlingMode"]
 
@@ -61,9 +62,10 @@ class SlingConnectionResource(dg.PermissiveConfig):
         """Return the connection, with its environment variables read and its secrets hidden.
 
         Raises:
-            ConnectionConfigError: The connection string is malformed or of another type.
+            ConnectionConfigError: An environment variable is not set, or the connection string is malformed
+                or of another type.
         """
-        given = {key: _value(value) for key, value in dict(self).items()}
+        given = {key: _value(self.name, key, value) for key, value in dict(self).items()}
         name, kind = str(given.pop("name")), str(given.pop("type"))
         url = given.pop("connection_string")
         if url:
@@ -77,8 +79,17 @@ class SlingConnectionResource(dg.PermissiveConfig):
         yield "type", self.type
 
 
-def _value(value: Any) -> Any:
+def _value(connection: str, key: str, value: Any) -> Any:
     """Dagster hands a nested EnvVar through as it is, or as ``{"env": NAME}`` where it came by run config."""
     if isinstance(value, dict) and set(value) == {"env"}:
         value = dg.EnvVar(value["env"])
-    return value.get_value() if isinstance(value, dg.EnvVar) else value
+    if not isinstance(value, dg.EnvVar):
+        return value
+    found = value.get_value()
+    if found is None:
+        raise ConnectionConfigError(
+            f"Connection {connection}: {key!r} is the environment variable {value.env_var_name},"
+            " which is not set.",
+            hint="Set it where Dagster's code runs.",
+        )
+    return found

@@ -49,6 +49,17 @@ class SlingDefinition:
         """The streams that write these assets, in the order of the document."""
         return [name for name, spec in self.specs.items() if spec.key in keys]
 
+    def source_of(self, stream: str) -> dg.AssetKey | None:
+        """The asset that a stream's columns come from; ``None`` where its dependencies do not tell.
+
+        A single dependency is the source. Of several, it is the one that the stream has by default.
+        """
+        upstream = [dep.asset_key for dep in self.specs[stream].deps]
+        if len(upstream) > 1:
+            usual = set(self.translator.get_deps_asset_key({"name": stream, "config": self._config(stream)}))
+            upstream = [key for key in upstream if key in usual]
+        return upstream[0] if len(upstream) == 1 else None
+
     def _spec(self, name: str) -> dg.AssetSpec:
         values = self.replication.document.values
         spec = self.translator.get_asset_spec({"name": name, "config": self._config(name)})

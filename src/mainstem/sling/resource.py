@@ -91,7 +91,7 @@ class SlingResource(dg.ConfigurableResource[None]):
                 yield _asset_report(definition, event.report)
             elif isinstance(event, ReplicationFinished) and event.failures:
                 published = [report.stream for report in event.reports]
-                error = ReplicationFailedError(event.failures, published)
+                error = ReplicationFailedError(event.failures, published, event.skipped)
                 raise dg.Failure(description=str(error)) from error
 
 
@@ -116,17 +116,15 @@ def _selected(context: ExecutionContext, definition: SlingDefinition) -> Collect
 
 
 def _asset_report(definition: SlingDefinition, report: StreamReport) -> AssetReport:
-    spec = definition.specs[report.stream]
-    upstream = [dep.asset_key for dep in spec.deps]
+    upstream = definition.source_of(report.stream)
     lineage = None
-    if len(upstream) == 1:
-        # Only then is it known which asset the source's columns belong to.
+    if upstream is not None:
         lineage = {
-            column.name: [dg.TableColumnDep(upstream[0], source) for source in column.sources]
+            column.name: [dg.TableColumnDep(upstream, source) for source in column.sources]
             for column in report.columns
             if column.sources is not None
         }
-    return AssetReport(spec.key, report, lineage)
+    return AssetReport(definition.specs[report.stream].key, report, lineage)
 
 
 def _log(context: ExecutionContext, event: Event, *, debug: bool) -> None:

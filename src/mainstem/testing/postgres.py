@@ -105,9 +105,6 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """Stop the server. Its data stays. Nothing happens where it does not run."""
         if self._running_port() is not None:
-            # As root, the server's user must reach the directory; another pytest that begins closes its own
-            # parent folder to everybody else.
-            self._initialize()
             self._pg_ctl("-w", "-m", "fast", "stop")
 
     def execute(self, *statements: str) -> None:
@@ -164,6 +161,9 @@ class EmbeddedPostgres:
 
     def _pg_ctl(self, *arguments: str) -> None:
         server = self._server()
+        # Once more, and right before: as root, the server's user must reach the directory, and any pytest
+        # that begins beside us closes the folder of all temporary folders again.
+        server.ensure_pgdata_inited()
         command = [str(server.bin_path / "pg_ctl"), "-D", str(self.directory), *arguments]
         # Not captured by a pipe: the server would inherit it, and the read would never end.
         done = subprocess.run(

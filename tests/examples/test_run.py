@@ -1,0 +1,102 @@
+"""Each example, run by the commands of its README."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from tests.examples.conftest import Example
+
+from mainstem.testing.postgres import EmbeddedPostgres
+from mainstem.testing.warehouse import Warehouse
+
+
+def source_rows(server: EmbeddedPostgres, table: str) -> list[tuple[Any, ...]]:
+    return server.fetch(f"select * from {table} order by 1")
+
+
+def target_rows(warehouse: Warehouse, table: str) -> list[tuple[Any, ...]]:
+    """The rows, with decimals as text: that is how Postgres's driver gives them."""
+    rows = warehouse.query(f"select * from {table} order by 1")
+    return [tuple(str(value) if isinstance(value, Decimal) else value for value in row) for row in rows]
+
+
+def test_the_sling_lesson_replicates_its_three_tables(example: Callable[[str], Example]) -> None:
+    lesson = example("sling_lesson")
+    (commands,) = lesson.scripts
+    lesson.run(commands)
+
+    warehouse = lesson.warehouse("duckdb.db")
+    assert warehouse.tables() == ["main.data_customers", "main.data_orders", "main.data_products"]
+    for name, rows in {"customers": 100, "products": 20, "orders": 1000}.items():
+        replicated = target_rows(warehouse, f"data_{name}")
+        assert len(replicated) == rows
+        assert replicated == source_rows(lesson.postgres, f"data.{name}")
+
+
+def test_the_sling_guide_replicates_and_its_downstream_asset_loads_a_replicated_table(
+    example: Callable[[str], Example],
+) -> None:
+    guide = example("sling_guide")
+    from_yaml, from_python = guide.scripts
+    tables = {"accounts": "public_accounts", "users": "public_users", "finance_departments": "departments"}
+    warehouse = guide.warehouse("guide.duckdb")
+
+    def assert_replicated() -> None:
+        assert warehouse.tables() == ["main.departments", "main.public_accounts", "main.public_users"]
+        for source, target in tables.items():
+            assert target_rows(warehouse, target) == source_rows(guide.postgres, f"public.{source}")
+
+    guide.run(from_yaml)
+    assert_replicated()
+    with (guide.folder / ".local" / "balances.csv").open() as file:
+        _, *balances = csv.reader(file)
+    in_postgres = "select currency, count(*)::text, sum(balance)::text from accounts group by 1 order by 1"
+    assert [tuple(row) for row in balances] == guide.postgres.fetch(in_postgres)
+
+    warehouse.path.unlink()
+    guide.run(from_python, POSTGRES_PASSWORD="test_pass")
+    assert_replicated()
+
+
+def test_the_dlt_lesson_loads_its_two_rows(example: Callable[[str], Example]) -> None:
+    lesson = example("dlt_lesson")
+    (commands,) = lesson.scripts
+    lesson.run(commands)
+
+    rows = lesson.warehouse("simple_pipeline.duckdb").query(
+        "select id, name from simple.load_dict order by id"
+    )
+    assert rows == [(1, "Alice"), (2, "Bob")]
+
+
+def test_the_dbt_tutorial_builds_its_models_and_opens_the_chart_when_asked(
+    example: Callable[[str], Example],
+) -> None:
+    tutorial = example("dbt_tutorial")
+    build, shown = tutorial.scripts
+    opened = tutorial.home / "opened"
+    browser = f"sh -c 'touch {opened}' %s"
+    tutorial.run(build, BROWSER=browser)
+
+    with (tutorial.folder / "data" / "raw_customers.csv").open() as file:
+        customers = [(int(row["id"]), row["first_name"], row["last_name"]) for row in csv.DictReader(file)]
+    with (tutorial.folder / "jaffle_shop" / "seeds" / "raw_orders.csv").open() as file:
+        orders = [int(row["user_id"]) for row in csv.DictReader(file)]
+    with (tutorial.folder / "jaffle_shop" / "seeds" / "raw_payments.csv").open() as file:
+        paid = sum(Decimal(row["amount"]) for row in csv.DictReader(file)) / 100
+
+    warehouse = tutorial.warehouse("tutorial.duckdb")
+    built = warehouse.query(
+        "select customer_id, first_name, last_name, number_of_orders from jaffle_shop.customers order by 1"
+    )
+    assert built == [(*customer, orders.count(customer[0])) for customer in customers]
+    assert warehouse.query("select sum(amount) from jaffle_shop.orders") == [(paid,)]
+
+    chart = tutorial.folder / ".local" / "order_count_chart.html"
+    assert "number_of_orders" in chart.read_text()
+    assert not opened.exists()
+    tutorial.run(shown, BROWSER=browser)
+    assert opened.exists()
