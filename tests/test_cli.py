@@ -85,7 +85,11 @@ def test_a_wrong_file_is_one_message_without_a_traceback(tmp_path: Path) -> None
     path.write_text("source: A\ntarget: B\nstreams: 7\n")
     done = mainstem("run", path)
     assert done.returncode == 1
-    assert done.stderr.strip() == f"{path}:3:1: 'streams' must be a mapping, not 7"
+    assert done.stderr.splitlines() == [
+        f"{path}:3:1: 'streams' must be a mapping, not 7",
+        "    streams: 7",
+        "    ^",
+    ]
 
 
 def test_an_unknown_connection_tells_where_it_was_looked_for(replication: Path) -> None:

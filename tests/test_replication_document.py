@@ -102,7 +102,7 @@ def test_all_that_is_wrong_is_told_at_once_each_with_its_place(tmp_path: Path) -
     ("text", "said"),
     [
         ("source: [", "malformed"),
-        ("a: 1\na: 2\n", "2:1: The YAML is malformed: found duplicate key"),
+        ("a: 1\na: 2\n", "2:1: The key .a. is there twice; first in line 1"),
         ("\tsource: x", "malformed"),
         ("- just\n- a list\n", "A replication is a mapping"),
         ("", "A replication is a mapping"),
@@ -133,7 +133,7 @@ def test_what_is_not_carried_out_yet_is_refused_with_every_place_and_never_ignor
     message = str(caught.value)
     assert f"{path}:13:5: `where` is not supported yet" in message
     assert f"{path}:14:3: a wildcard stream is not supported yet" in message
-    assert f"{path}:15:1: `hooks` is not supported yet" in message
+    assert f"{path}:17:7: the hook 'log' is not supported yet" in message
 
 
 def test_a_mode_that_is_not_carried_out_yet_is_refused() -> None:

@@ -6,7 +6,8 @@
     ├── ConfigError                what the user wrote cannot be carried out
     │   ├── ReplicationError       the replication YAML (file, line and column are known)
     │   ├── ConnectionConfigError  a connection is unknown, or its properties are wrong
-    │   └── NotSupportedYetError   a key or a value that Sling knows and mainstem does not, yet
+    │   ├── NotSupportedYetError   a key or a value that Sling knows and mainstem does not, yet
+    │   └── UnknownNameError       a dbt model or source that is not in the project; also a KeyError
     ├── EndpointError              a database or a file said no
     │   ├── ConnectError           it cannot be reached, or refused the credentials
     │   ├── RelationNotFoundError  the stream's table or the target's object is not there
@@ -40,6 +41,7 @@ __all__ = [
     "ReplicationFailedError",
     "StreamError",
     "TargetBusyError",
+    "UnknownNameError",
 ]
 
 
@@ -105,6 +107,14 @@ class ConnectionConfigError(ConfigError):
 
 class NotSupportedYetError(ReplicationError):
     """A key or a value that Sling knows and mainstem does not carry out yet: refused, never ignored."""
+
+
+class UnknownNameError(ConfigError, KeyError):
+    """A name that is not in a project. Also a ``KeyError``, which existing projects catch."""
+
+    def __str__(self) -> str:
+        # A KeyError would show its message in quotes.
+        return str(self.args[0])
 
 
 class EndpointError(MainstemError):

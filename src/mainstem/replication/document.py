@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
 from mainstem.errors import Position, ReplicationError
+from mainstem.replication.syntax import Location, parse_text
 
 __all__ = ["Document", "ReplicationLike", "read_document"]
 
 ReplicationLike = Mapping[str, Any] | str | Path
 
-Location = tuple[str | int, ...]
+_MAPPING = "<dict>"
+_USER_INFO = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
+_SECRET_VALUE = re.compile(r"(?i)((?:password|token|secret|passphrase|_key)[\"']?\s*[:=]\s*)\S.*")
 
 
 @dataclass(frozen=True)
@@ -33,40 +32,57 @@ class Document:
     values: dict[str, Any]
     source: str
     _positions: Mapping[Location, Position] = field(default_factory=dict, repr=False)
+    _lines: Sequence[str] = field(default=(), repr=False)
+    flow: frozenset[Location] = field(default=frozenset(), repr=False)
 
     def position(self, *location: str | int) -> Position:
         """Where the key stands that is reached by these keys and indexes; its parent if it is not there."""
-        while location and location not in self._positions:
+        while location:
+            if location in self._positions:
+                return self._positions[location]
             location = location[:-1]
-        return self._positions.get(location, self._start)
-
-    @cached_property
-    def _start(self) -> Position:
         return Position(self.source)
+
+    def told(self, message: str, *location: str | int) -> str:
+        """A message with its place, and the line with a caret under the place, if the document has lines.
+
+        What looks like a secret in the line is masked.
+        """
+        position = self.position(*location)
+        if position.line is None or position.column is None or position.line > len(self._lines):
+            return f"{position}: {message}"
+        line = self._lines[position.line - 1]
+        # What is masked stands behind the caret, or in front of it only within one value.
+        masked = _SECRET_VALUE.sub(r"\1***", _USER_INFO.sub(r"\1***@", line)).expandtabs(1)
+        indent = " " * (position.column - 1)
+        return f"{position}: {message}\n    {masked}\n    {indent}^"
+
+    def with_values(self, values: dict[str, Any]) -> Document:
+        """The same document with other values in the same places."""
+        return Document(values, self.source, self._positions, self._lines, self.flow)
 
 
 def read_document(given: ReplicationLike) -> Document:
     """Read a replication document.
 
     Args:
-        given: A path (``str`` or ``Path``), or a mapping, which is copied.
+        given: A path (``str`` or ``Path``), a mapping, which is copied, or YAML or JSON text: a ``str`` of
+            several lines, or one that begins with a brace.
 
     Raises:
         ReplicationError: The file cannot be read, is not UTF-8, is not YAML, has a key twice, or is not a
             mapping; with line and column where there are any.
     """
     if isinstance(given, Mapping):
-        return Document(_plain(given), "<dict>")
-    path = Path(given)
-    parsed = _parse(str(given), _text(path))
-    if not isinstance(parsed, CommentedMap):
+        return Document(_plain(given, set()), _MAPPING)
+    is_text = isinstance(given, str) and ("\n" in given or given.lstrip().startswith("{"))
+    source, text = ("<text>", str(given)) if is_text else (str(given), _text(Path(given)))
+    parsed = parse_text(source, text)
+    if not isinstance(parsed.value, dict):
         raise ReplicationError(
-            "A replication is a mapping with the keys source, target and streams.",
-            position=Position(str(given)),
+            "A replication is a mapping with the keys source, target and streams.", position=Position(source)
         )
-    positions: dict[Location, Position] = {}
-    _collect(parsed, (), str(given), positions)
-    return Document(_plain(parsed), str(given), positions)
+    return Document(parsed.value, source, parsed.positions, text.splitlines(), parsed.flow)
 
 
 def _text(path: Path) -> str:
@@ -78,46 +94,22 @@ def _text(path: Path) -> str:
             position=Position(str(path)),
             hint="Save it as UTF-8.",
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ReplicationError(
-            f"The file cannot be read: {error.strerror}.",
-            position=Position(str(path)),
-            hint="Is the path right?",
+            f"The file cannot be read: {reason}.", position=Position(str(path)), hint="Is the path right?"
         ) from error
 
 
-def _parse(source: str, text: str) -> Any:
-    try:
-        return YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark
-        position = Position(source, mark.line + 1, mark.column + 1) if mark else Position(source)
-        first_line = (error.problem or "malformed").splitlines()[0]
-        raise ReplicationError(f"The YAML is malformed: {first_line}.", position=position) from error
-    except YAMLError as error:
-        raise ReplicationError("The YAML is malformed.", position=Position(source)) from error
-
-
-def _collect(node: Any, location: Location, source: str, positions: dict[Location, Position]) -> None:
-    if isinstance(node, CommentedMap):
-        for key, value in node.items():
-            line, column = node.lc.key(key)
-            positions[(*location, str(key))] = Position(source, line + 1, column + 1)
-            _collect(value, (*location, str(key)), source, positions)
-    elif isinstance(node, CommentedSeq):
-        for index, value in enumerate(node):
-            line, column = node.lc.item(index)
-            positions[(*location, index)] = Position(source, line + 1, column + 1)
-            _collect(value, (*location, index), source, positions)
-
-
-def _plain(node: Any) -> Any:
-    if isinstance(node, Mapping):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, (list, tuple)):
-        return [_plain(value) for value in node]
-    # ruamel's round-trip scalars are subclasses of the plain ones.
-    for kind in (bool, int, float, str):
-        if isinstance(node, kind):
-            return kind(node)
+def _plain(node: Any, above: set[int]) -> Any:
+    """Copy a Python value as YAML would have it: keys are text, tuples are lists."""
+    if isinstance(node, (Mapping, list, tuple)):
+        if id(node) in above:
+            raise ReplicationError("The mapping contains itself.", position=Position(_MAPPING))
+        above = {*above, id(node)}
+        if isinstance(node, Mapping):
+            return {str(key): _plain(value, above) for key, value in node.items()}
+        return [_plain(value, above) for value in node]
+    if isinstance(node, Path):
+        return str(node)
     return node

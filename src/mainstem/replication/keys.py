@@ -1,19 +1,66 @@
-"""The keys of a replication (spec §1.1, §1.2, §4): which are known, and which are carried out today."""
+"""What the plan carries out today, as data. Every other known key is refused by it, never ignored."""
 
 from __future__ import annotations
 
-__all__ = ["CARRIED_OUT", "STREAM_KEYS", "TOP_LEVEL_KEYS"]
+from collections.abc import Mapping
+from typing import Any
+
+from mainstem.replication.options import ChangeCaptureOptions, SourceOptions, TargetOptions
+
+__all__ = ["CARRIED_OUT", "HARMLESS", "OPTION_MAPS", "STREAM_KEYS", "TOP_LEVEL_KEYS", "is_said"]
 
 TOP_LEVEL_KEYS = frozenset({"source", "target", "streams", "defaults", "hooks", "env"})
+
+OPTION_MAPS: Mapping[str, frozenset[str]] = {
+    "source_options": frozenset(SourceOptions.model_fields),
+    "target_options": frozenset(TargetOptions.model_fields),
+    "change_capture_options": frozenset(ChangeCaptureOptions.model_fields),
+}
 
 STREAM_KEYS = frozenset(
     {
         "id", "description", "mode", "object", "select", "files", "where", "primary_key", "update_key", "sql",
-        "columns", "transforms", "source_options", "target_options", "change_capture_options", "schedule",
-        "tags", "disabled", "single", "hooks", "meta",
+        "columns", "transforms", "schedule", "tags", "disabled", "single", "hooks", "meta", *OPTION_MAPS,
     }
 )  # fmt: skip
 
-# Every other known key is refused by the plan, with its position: no key is silently ignored.
-# `schedule` means something on the Sling platform only (spec §1.2); `meta` belongs to Dagster.
-CARRIED_OUT = frozenset({"id", "description", "mode", "object", "tags", "disabled", "meta", "schedule"})
+# By the map that the key stands in; "stream" is the stream's own mapping.
+CARRIED_OUT: Mapping[str, frozenset[str]] = {
+    "stream": frozenset({"id", "description", "mode", "object", "tags", "disabled", "meta", "schedule"}),
+    "source_options": frozenset(),
+    "target_options": frozenset(),
+    "change_capture_options": frozenset(),
+}
+
+# Values that ask for what happens anyway (spec §4.1, §4.2): they are Sling's own defaults for databases.
+HARMLESS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+    "stream": {"single": (False,)},
+    "source_options": {
+        "empty_as_null": (False,),
+        "datetime_format": ("AUTO", "auto"),
+        "max_decimals": (-1,),
+        "offset": (0,),
+        "limit": (0,),
+    },
+    "target_options": {
+        "max_decimals": (-1,),
+        "file_max_rows": (0,),
+        "use_bulk": (True,),
+        "add_new_columns": (True,),
+        "adjust_column_type": (False,),
+        "datetime_format": ("AUTO", "auto"),
+        "column_casing": ("normalize",),
+        "ignore_existing": (False,),
+        "direct_insert": (False,),
+    },
+    "change_capture_options": {},
+}
+
+
+def is_said(place: str, key: str, value: Any) -> bool:
+    """Whether a value asks for something: not empty, and not what happens anyway."""
+    if value is None or value in ("", [], {}):
+        return False
+    return not any(
+        value == harmless and type(value) is type(harmless) for harmless in HARMLESS[place].get(key, ())
+    )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from mainstem.errors import Position, ReplicationError
-from mainstem.replication.document import Document, ReplicationLike, read_document
-from mainstem.replication.keys import CARRIED_OUT, STREAM_KEYS, TOP_LEVEL_KEYS
+from mainstem.replication.document import Document
+from mainstem.replication.hooks import Hook
+from mainstem.replication.options import ChangeCaptureOptions, SourceOptions, TargetOptions
 
-__all__ = ["Mode", "Replication", "ReplicationWarning", "Stream", "Unsupported", "load_replication"]
+__all__ = ["Mode", "Replication", "ReplicationWarning", "Stream", "Unsupported", "did_you_mean"]
 
 
 class ReplicationWarning(UserWarning):
@@ -47,22 +47,58 @@ class Unsupported:
 
 @dataclass(frozen=True)
 class Stream:
-    """One stream, with the defaults applied.
+    """One stream, with the defaults applied. Every key of the reference has its place here (spec §1.2).
 
     Attributes:
         name: As it stands in the document, such as ``public.accounts``.
-        mode: The mode. ``incremental`` where only keys are given, otherwise ``full-refresh`` (spec §1.2).
+        mode: The mode. ``incremental`` where only keys are given, otherwise ``full-refresh``.
         object: The target object's name, with its variables still in it.
-        disabled: Whether it is left out of a run.
         position: Where it stands.
+        id: Its id for ``runs["id"]`` and for selection.
+        description: Free text.
+        select: The column projection, as written; empty for all columns.
+        files: The sub-list of files of a file stream.
+        where: A filter, as SQL of the source.
+        primary_key: The columns of the merge key.
+        update_key: The incremental or range column.
+        sql: Custom SQL.
+        columns: The column declarations, as written.
+        transforms: The transforms, as written.
+        source_options: How the source is read.
+        target_options: How the target is written.
+        change_capture_options: How changes are captured.
+        schedule: Only meaningful on Sling's platform.
+        tags: For selection.
+        disabled: Whether it is left out of a run.
+        single: Whether a wildcard is one stream. ``None``: decided by the object's variables.
+        hooks: Its hooks, by stage.
+        meta: For Dagster.
         unsupported: What of it the plan will refuse.
     """
 
     name: str
     mode: Mode
     object: str
-    disabled: bool
     position: Position
+    id: str | None = None
+    description: str | None = None
+    select: Sequence[str] = ()
+    files: Sequence[str] = ()
+    where: str | None = None
+    primary_key: Sequence[str] = ()
+    update_key: str | None = None
+    sql: str | None = None
+    columns: Mapping[str, Any] | Sequence[Any] = field(default_factory=dict)
+    transforms: Mapping[str, Any] | Sequence[Any] = ()
+    source_options: SourceOptions = field(default_factory=SourceOptions)
+    target_options: TargetOptions = field(default_factory=TargetOptions)
+    change_capture_options: ChangeCaptureOptions = field(default_factory=ChangeCaptureOptions)
+    schedule: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    disabled: bool = False
+    single: bool | None = None
+    hooks: Sequence[Hook] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
     unsupported: Sequence[Unsupported] = ()
 
 
@@ -74,7 +110,9 @@ class Replication:
         source: The source connection's name, or its URL.
         target: The target connection's name, or its URL.
         streams: The streams, in the order of the document, disabled ones included.
-        document: The document itself, for what the engine does not read, such as ``meta``.
+        document: The document itself, with the variables of ``env`` in place.
+        variables: The variables of ``env``.
+        hooks: The hooks at ``start`` and ``end``.
         unsupported: What of the document as a whole the plan will refuse.
     """
 
@@ -82,6 +120,8 @@ class Replication:
     target: str
     streams: Sequence[Stream]
     document: Document
+    variables: Mapping[str, str] = field(default_factory=dict)
+    hooks: Sequence[Hook] = ()
     unsupported: Sequence[Unsupported] = ()
 
     def selected(self, names: Collection[str] | None = None) -> Sequence[Stream]:
@@ -102,135 +142,12 @@ class Replication:
                 raise ReplicationError(
                     f"There is no stream named {name}.",
                     position=self.document.position("streams"),
-                    hint=_did_you_mean(name, known) or f"Streams: {', '.join(known) or 'none'}.",
+                    hint=did_you_mean(name, known) or f"Streams: {', '.join(known) or 'none'}.",
                 )
         return [stream for stream in enabled if stream.name in names]
 
 
-def load_replication(given: ReplicationLike | Replication) -> Replication:
-    """Read and check a replication.
-
-    Args:
-        given: A path, a mapping, or a replication that is already loaded.
-
-    Raises:
-        ReplicationError: Something is wrong with it. All that is wrong is told at once, each with its line
-            and column.
-
-    Example:
-        >>> replication = load_replication(
-        ...     {"source": "A", "target": "B", "streams": {"s.t": {"object": "{stream_table}"}}}
-        ... )
-        >>> replication.streams[0].mode.value
-        'full-refresh'
-    """
-    if isinstance(given, Replication):
-        return given
-    return _Reader(read_document(given)).replication()
-
-
-class _Reader:
-    """Reads one document, collecting everything that is wrong with it."""
-
-    def __init__(self, document: Document) -> None:
-        self._document = document
-        self._problems: list[str] = []
-
-    def replication(self) -> Replication:
-        values = self._document.values
-        for key in ("source", "target", "streams"):
-            if not values.get(key):
-                self._problem(f"did not find {key!r} key")
-        self._warn_of_unknown(values, TOP_LEVEL_KEYS, ())
-        source, target = (self._text(values, key, ()) or "" for key in ("source", "target"))
-        defaults = self._mapping(values.get("defaults"), ("defaults",))
-        self._warn_of_unknown(defaults, STREAM_KEYS, ("defaults",))
-        streams = [
-            self._stream(str(name), given, defaults)
-            for name, given in self._mapping(values.get("streams"), ("streams",)).items()
-        ]
-        if self._problems:
-            raise ReplicationError("\n".join(self._problems))
-        unsupported = [
-            Unsupported(f"`{key}`", self._document.position(key))
-            for key in ("env", "hooks")
-            if values.get(key)
-        ]
-        return Replication(source, target, streams, self._document, unsupported)
-
-    def _stream(self, name: str, given: Any, defaults: Mapping[str, Any]) -> Stream:
-        at = ("streams", name)
-        own = self._mapping(given, at)
-        self._warn_of_unknown(own, STREAM_KEYS, at)
-        # Presence decides, not truth: an explicit null in the stream wins over the default (spec §1.3).
-        merged = {
-            **{key: value for key, value in defaults.items() if key not in {"id", "description"}},
-            **own,
-        }
-        where = {key: at if key in own else ("defaults",) for key in merged}
-        target_object = self._text(merged, "object", where.get("object", at))
-        if not target_object and not merged.get("disabled"):
-            self._problem("need to specify `object` for stream", *at)
-        mode = self._mode(merged, where)
-        unsupported = [
-            Unsupported(f"`{key}`", self._document.position(*where[key], key))
-            for key in merged
-            if key in STREAM_KEYS and key not in CARRIED_OUT and merged[key] not in (None, [], {}, "", False)
-        ]
-        if "*" in name or "?" in name:
-            unsupported.append(Unsupported("a wildcard stream", self._document.position(*at)))
-        return Stream(
-            name=name,
-            mode=mode,
-            object=target_object or "",
-            disabled=bool(merged.get("disabled", False)),
-            position=self._document.position(*at),
-            unsupported=unsupported,
-        )
-
-    def _mode(self, merged: Mapping[str, Any], where: Mapping[str, tuple[str, ...]]) -> Mode:
-        given = merged.get("mode")
-        if not given:
-            return (
-                Mode.INCREMENTAL
-                if merged.get("primary_key") or merged.get("update_key")
-                else Mode.FULL_REFRESH
-            )
-        known = [mode.value for mode in Mode]
-        if given not in known:
-            guess = _did_you_mean(str(given), known) or f"The modes are {', '.join(known)}."
-            self._problem(f"must specify valid mode: {given!r} is none. {guess}", *where["mode"], "mode")
-            return Mode.FULL_REFRESH
-        return Mode(given)
-
-    def _mapping(self, value: Any, at: tuple[str, ...]) -> Mapping[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, Mapping):
-            self._problem(f"{at[-1]!r} must be a mapping, not {value!r}", *at)
-            return {}
-        return value
-
-    def _text(self, values: Mapping[str, Any], key: str, at: tuple[str, ...]) -> str | None:
-        value = values.get(key)
-        if value is not None and not isinstance(value, str):
-            self._problem(f"{key!r} must be text, not {value!r}", *at, key)
-            return None
-        return value
-
-    def _warn_of_unknown(
-        self, values: Mapping[str, Any], known: Collection[str], at: tuple[str, ...]
-    ) -> None:
-        for key in values:
-            if key not in known:
-                guess = _did_you_mean(key, known) or "It is ignored, as in Sling."
-                position = self._document.position(*at, key)
-                warnings.warn(f"{position}: unknown key {key!r}. {guess}", ReplicationWarning, stacklevel=6)
-
-    def _problem(self, message: str, *at: str) -> None:
-        self._problems.append(f"{self._document.position(*at)}: {message}")
-
-
-def _did_you_mean(word: str, known: Collection[str]) -> str | None:
+def did_you_mean(word: str, known: Collection[str]) -> str | None:
+    """Return a question with the known word nearest to this one, if one is near."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"Did you mean {near[0]!r}?" if near else None

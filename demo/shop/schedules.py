@@ -1,0 +1,23 @@
+"""When things run by themselves: the ingestion at four, the dbt project at five."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from mainstem.dbt import build_schedule_from_dbt_selection
+from shop.transform import shop_dbt_assets
+
+everything = dg.define_asset_job("everything", selection=dg.AssetSelection.all())
+
+ingestion_schedule = dg.ScheduleDefinition(
+    name="daily_ingestion_schedule",
+    job=dg.define_asset_job("daily_ingestion", selection=dg.AssetSelection.groups("replication", "loading")),
+    cron_schedule="0 4 * * *",
+)
+
+dbt_schedule = build_schedule_from_dbt_selection(
+    [shop_dbt_assets],
+    job_name="daily_dbt_models",
+    cron_schedule="0 5 * * *",
+    dbt_select="fqn:*",
+)

@@ -1,0 +1,23 @@
+"""The dbt project: staging models over everything that was replicated and loaded, and two marts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from mainstem.dbt import DbtCliResource, DbtProject, dbt_assets
+from shop import settings
+
+dbt_project = DbtProject(project_dir=settings.DBT_PROJECT, target_path=settings.DBT_TARGET)
+dbt_project.prepare_if_dev()
+if not dbt_project.manifest_path.exists():
+    # A fresh clone: the definitions load anyhow.
+    dbt_project.prepare()
+
+dbt = DbtCliResource(project_dir=dbt_project)
+
+
+@dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project)
+def shop_dbt_assets(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+    """Build the models and run their tests."""
+    yield from dbt.cli(["build"], context=context).stream()

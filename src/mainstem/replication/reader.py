@@ -1,0 +1,275 @@
+"""From a document to a replication: everything that is wrong is collected and told at once."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from mainstem.errors import ReplicationError
+from mainstem.replication.document import Document, ReplicationLike, read_document
+from mainstem.replication.environment import substitute
+from mainstem.replication.hooks import (
+    COMMON_KEYS,
+    HOOK_KEYS,
+    REPLICATION_STAGES,
+    STREAM_STAGES,
+    Hook,
+    hook_type,
+)
+from mainstem.replication.inherit import Inherited, inherit
+from mainstem.replication.keys import CARRIED_OUT, OPTION_MAPS, STREAM_KEYS, TOP_LEVEL_KEYS, is_said
+from mainstem.replication.model import (
+    Mode,
+    Replication,
+    ReplicationWarning,
+    Stream,
+    Unsupported,
+    did_you_mean,
+)
+from mainstem.replication.options import ChangeCaptureOptions, Options, SourceOptions, TargetOptions
+from mainstem.replication.syntax import Location
+
+__all__ = ["load_replication"]
+
+_Options = TypeVar("_Options", bound=Options)
+
+
+def load_replication(
+    given: ReplicationLike | Replication, environment: Mapping[str, str] | None = None
+) -> Replication:
+    """Read and check a replication.
+
+    Args:
+        given: A path, YAML or JSON text, a mapping, or a replication that is already loaded.
+        environment: What ``$VAR`` under ``env:`` means. By default the process environment.
+
+    Raises:
+        ReplicationError: Something is wrong with it. All that is wrong is told at once, each with its line
+            and column and the line itself.
+
+    Example:
+        >>> replication = load_replication(
+        ...     {"source": "A", "target": "B", "streams": {"s.t": {"object": "{stream_table}"}}}
+        ... )
+        >>> replication.streams[0].mode.value
+        'full-refresh'
+    """
+    if isinstance(given, Replication):
+        return given
+    document, variables = substitute(read_document(given), os.environ if environment is None else environment)
+    return _Reader(document, variables).replication()
+
+
+class _Reader:
+    """Reads one document."""
+
+    def __init__(self, document: Document, variables: Mapping[str, str]) -> None:
+        self._document = document
+        self._variables = variables
+        self._problems: list[str] = []
+
+    def replication(self) -> Replication:
+        values = self._document.values
+        for key in ("source", "target", "streams"):
+            if not values.get(key):
+                self._problem(f"did not find {key!r} key")
+        self._warn_of_unknown(values, TOP_LEVEL_KEYS, ())
+        source, target = (self._text(values.get(key), (key,)) or "" for key in ("source", "target"))
+        self._environment(values.get("env"))
+        defaults = self._mapping(values.get("defaults"), ("defaults",))
+        self._warn_of_unknown_in_stream(defaults, ("defaults",))
+        streams = [
+            self._stream(str(name), given, defaults)
+            for name, given in self._mapping(values.get("streams"), ("streams",)).items()
+        ]
+        hooks = self._hooks(values.get("hooks"), ("hooks",), REPLICATION_STAGES)
+        if self._problems:
+            raise ReplicationError("\n".join(dict.fromkeys(self._problems)))
+        unsupported = [Unsupported(f"the hook {hook.type!r}", hook.position) for hook in hooks]
+        return Replication(source, target, streams, self._document, self._variables, hooks, unsupported)
+
+    def _environment(self, given: Any) -> None:
+        for key, value in self._mapping(given, ("env",)).items():
+            if isinstance(value, (Mapping, list)):
+                self._problem(f"{key!r} must be a single value, not {_shown(value)}", "env", key)
+
+    def _stream(self, name: str, given: Any, defaults: Mapping[str, Any]) -> Stream:
+        at: Location = ("streams", name)
+        own = self._mapping(given, at)
+        self._warn_of_unknown_in_stream(own, at)
+        merged = inherit(defaults, own, at)
+        disabled = self._flag(merged, "disabled") or False
+        target_object = self._read(merged, "object", self._text) or ""
+        if not target_object and not disabled:
+            self._problem("need to specify `object` for stream", *at)
+        if name == "*":
+            self._problem("a bare * matches no stream; write schema.* or a path", *at)
+        hooks = self._hooks(merged.values.get("hooks"), merged.origin("hooks"), STREAM_STAGES)
+        return Stream(
+            name=name,
+            mode=self._mode(merged),
+            object=target_object,
+            position=self._document.position(*at),
+            id=self._read(merged, "id", self._text),
+            description=self._read(merged, "description", self._text),
+            select=self._read(merged, "select", self._texts) or (),
+            files=self._read(merged, "files", self._texts) or (),
+            where=self._read(merged, "where", self._text),
+            primary_key=self._read(merged, "primary_key", self._texts) or (),
+            update_key=self._read(merged, "update_key", self._text),
+            sql=self._read(merged, "sql", self._text),
+            columns=self._either(merged, "columns"),
+            transforms=self._either(merged, "transforms"),
+            source_options=self._options(merged, "source_options", SourceOptions),
+            target_options=self._options(merged, "target_options", TargetOptions),
+            change_capture_options=self._options(merged, "change_capture_options", ChangeCaptureOptions),
+            schedule=self._read(merged, "schedule", self._texts) or (),
+            tags=self._read(merged, "tags", self._texts) or (),
+            disabled=disabled,
+            single=self._flag(merged, "single"),
+            hooks=hooks,
+            meta=self._mapping(merged.values.get("meta"), merged.origin("meta")),
+            unsupported=list(self._unsupported(name, merged)),
+        )
+
+    def _mode(self, merged: Inherited) -> Mode:
+        given = merged.values.get("mode")
+        if not given:
+            keyed = merged.values.get("primary_key") or merged.values.get("update_key")
+            return Mode.INCREMENTAL if keyed else Mode.FULL_REFRESH
+        known = [mode.value for mode in Mode]
+        if given not in known:
+            guess = did_you_mean(str(given), known) or f"The modes are {', '.join(known)}."
+            self._problem(f"must specify valid mode: {given!r} is none. {guess}", *merged.origin("mode"))
+            return Mode.FULL_REFRESH
+        return Mode(given)
+
+    def _options(self, merged: Inherited, key: str, model: type[_Options]) -> _Options:
+        given = self._mapping(merged.values.get(key), merged.origin(key))
+        try:
+            return model.model_validate(dict(given))
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                name = str(problem["loc"][0]) if problem["loc"] else key
+                message = f"{name!r}: {problem['msg'].lower()}, not {_shown(given.get(name))}"
+                self._problem(message, *merged.origin(key, name))
+            return model()
+
+    def _hooks(self, given: Any, at: Location, stages: Sequence[str]) -> list[Hook]:
+        hooks: list[Hook] = []
+        for stage, listed in self._mapping(given, at).items():
+            if stage not in stages:
+                self._wrong_stage(stage, at, stages)
+            elif isinstance(listed, list):
+                for index, hook in enumerate(listed):
+                    hooks += self._hook(stage, hook, (*at, stage, index))
+            elif listed is not None:
+                self._problem(f"{stage!r} must be a list of hooks, not {_shown(listed)}", *at, stage)
+        return hooks
+
+    def _wrong_stage(self, stage: str, at: Location, stages: Sequence[str]) -> None:
+        if stage in STREAM_STAGES:
+            self._problem(f"{stage!r} hooks belong to streams: move them to `defaults.hooks`", *at, stage)
+        else:
+            guess = did_you_mean(stage, stages) or f"The stages here are {', '.join(stages)}."
+            self._problem(f"{stage!r} is no stage for hooks. {guess}", *at, stage)
+
+    def _hook(self, stage: str, given: Any, at: Location) -> Iterator[Hook]:
+        kind, keys = hook_type(given) if isinstance(given, Mapping) else (None, {})
+        if kind is None or kind not in HOOK_KEYS:
+            guess = did_you_mean(kind or "", HOOK_KEYS) or f"The types are {', '.join(HOOK_KEYS)}."
+            self._problem(f"the hook has no valid type. {guess}", *at)
+            return
+        self._warn_of_unknown(keys, HOOK_KEYS[kind] | COMMON_KEYS, at)
+        yield Hook(stage, kind, keys, self._document.position(*at))
+
+    def _unsupported(self, name: str, merged: Inherited) -> Iterator[Unsupported]:
+        for key, value in merged.values.items():
+            if key in OPTION_MAPS:
+                for option, inner in value.items() if isinstance(value, Mapping) else ():
+                    if option in OPTION_MAPS[key] and is_said(key, option, inner):
+                        yield from self._refused(key, option, merged.origin(key, option))
+            elif key in STREAM_KEYS and is_said("stream", key, value):
+                yield from self._refused("stream", key, merged.origin(key))
+        if "*" in name or "?" in name:
+            yield Unsupported("a wildcard stream", self._document.position("streams", name))
+
+    def _refused(self, place: str, key: str, at: Location) -> Iterator[Unsupported]:
+        if key not in CARRIED_OUT[place]:
+            what = f"`{key}`" if place == "stream" else f"`{key}` of `{place}`"
+            yield Unsupported(what, self._document.position(*at))
+
+    def _read(self, merged: Inherited, key: str, read: Callable[[Any, Location], Any]) -> Any:
+        return read(merged.values.get(key), merged.origin(key))
+
+    def _mapping(self, value: Any, at: Location) -> Mapping[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            self._problem(f"{_last(at)!r} must be a mapping, not {_shown(value)}", *at)
+            return {}
+        return value
+
+    def _either(self, merged: Inherited, key: str) -> Mapping[str, Any] | Sequence[Any]:
+        value = merged.values.get(key)
+        if value is None or isinstance(value, (Mapping, list)):
+            return value or {}
+        self._problem(f"{key!r} must be a mapping or a list, not {_shown(value)}", *merged.origin(key))
+        return {}
+
+    def _text(self, value: Any, at: Location) -> str | None:
+        if value is not None and not isinstance(value, str):
+            self._problem(f"{_last(at)!r} must be text, not {_shown(value)}", *at)
+            return None
+        return value
+
+    def _texts(self, value: Any, at: Location) -> Sequence[str]:
+        """A list of texts; one text is a list of one."""
+        if value is None:
+            return ()
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            self._problem(f"{_last(at)!r} must be text or a list of texts, not {_shown(value)}", *at)
+            return ()
+        return items
+
+    def _flag(self, merged: Inherited, key: str) -> bool | None:
+        value = merged.values.get(key)
+        if value is None or isinstance(value, bool):
+            return value
+        self._problem(f"{key!r} must be true or false, not {_shown(value)}", *merged.origin(key))
+        return None
+
+    def _warn_of_unknown_in_stream(self, values: Mapping[str, Any], at: Location) -> None:
+        self._warn_of_unknown(values, STREAM_KEYS, at)
+        for key, known in OPTION_MAPS.items():
+            if isinstance(values.get(key), Mapping):
+                self._warn_of_unknown(values[key], known, (*at, key))
+
+    def _warn_of_unknown(self, values: Mapping[str, Any], known: Collection[str], at: Location) -> None:
+        for key in values:
+            if key not in known:
+                guess = did_you_mean(key, known) or "It is ignored, as in Sling."
+                told = self._document.told(f"unknown key {key!r}. {guess}", *at, key)
+                warnings.warn(told, ReplicationWarning, stacklevel=2)
+
+    def _problem(self, message: str, *at: str | int) -> None:
+        self._problems.append(self._document.told(message, *at))
+
+
+def _last(at: Location) -> str | int:
+    return at[-1] if at else "document"
+
+
+def _shown(value: Any) -> str:
+    """A value for a message: short, and nothing of what is inside of it, which may be a secret."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."  # noqa: PLR2004 - a line's worth

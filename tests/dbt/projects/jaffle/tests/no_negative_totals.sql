@@ -1,0 +1,1 @@
+select * from {{ ref('customers') }} where total < 0 {% if env_var('JAFFLE_BREAK', '') %}or true{% endif %}
