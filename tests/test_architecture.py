@@ -26,6 +26,8 @@ LAYERS = (
     "endpoints",
     "plan",
     "strategies",
+    "settings",
+    "transform",
     "engine",
     "api",
     "assets",

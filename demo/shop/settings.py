@@ -43,6 +43,8 @@ API_URL = f"http://127.0.0.1:{API_PORT}"
 # The tools read these themselves: nobody is told what we run, and nothing is written outside LOCAL.
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["DLT_DATA_DIR"] = str(DLT)
+# dlt keeps an id of its own in the home folder, unless this says where such things go.
+os.environ["XDG_DATA_HOME"] = str(LOCAL / "data")
 os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
 os.environ["DBT_LOG_PATH"] = str(DBT_TARGET)
 os.environ["SHOP_DUCKDB"] = str(DUCKDB)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from mainstem.engine import Connections, Settings, run
+from mainstem.engine import Connections, plan, run
 from mainstem.errors import ReplicationFailedError
 from mainstem.events import Event, ReplicationFinished
 from mainstem.replication import Replication, ReplicationLike
 from mainstem.report import StreamReport
+from mainstem.settings import Settings
 
-__all__ = ["ReplicationReport", "replicate"]
+__all__ = ["ReplicationReport", "plan", "replicate"]
 
 
 @dataclass(frozen=True)
@@ -36,18 +38,21 @@ def replicate(
     config: ReplicationLike | Replication,
     connections: Connections = (),
     *,
-    streams: Collection[str] | None = None,
+    streams: Sequence[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> ReplicationReport:
     """Run a replication to its end.
 
     Args:
-        config: The replication: a path to a YAML or JSON file, or a mapping.
+        config: The replication: a path to a YAML or JSON file, its text, or a mapping.
         connections: What its ``source`` and ``target`` may name: URLs, mappings or
             :class:`~mainstem.connections.Connection` objects by name. Names that are not here are looked up
             in the process environment; the document may also hold URLs.
-        streams: The names of the streams to run. ``None`` runs all that are not disabled.
+        streams: Which streams to run: names, ids, globs, ``tag:x``, or ``-tag:x`` to leave out. ``None`` runs
+            all that are not disabled.
+        overrides: Keys that win over every stream's own, such as ``{"mode": "full-refresh"}``.
         settings: ``None`` reads the process environment.
         on_event: Called with each event as it happens, such as a progress display's ``show``.
 
@@ -72,7 +77,7 @@ def replicate(
         print(report.rows)
     """
     finished: ReplicationFinished | None = None
-    for event in run(config, connections, streams=streams, settings=settings):
+    for event in run(config, connections, streams=streams, overrides=overrides, settings=settings):
         if on_event is not None:
             on_event(event)
         if isinstance(event, ReplicationFinished):

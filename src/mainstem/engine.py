@@ -1,19 +1,28 @@
-"""The engine: plan → read → stage → publish → report, stream by stream, as a stream of events."""
+"""The engine: plan → read → transform → stage → publish → report, as a stream of events."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
 from mainstem.connections import Connection, ConnectionBook, ConnectionLike
-from mainstem.endpoints import Source, Staging, Target, open_source, open_target
-from mainstem.errors import ConnectError, EndpointError, MainstemError, NotSupportedYetError, StreamError
+from mainstem.endpoints import Staging, open_source, open_target
+from mainstem.errors import (
+    ConnectError,
+    EndpointError,
+    MainstemError,
+    NotSupportedYetError,
+    ReplicationFailedError,
+    StreamError,
+)
 from mainstem.events import (
     BatchStaged,
     Event,
@@ -24,40 +33,32 @@ from mainstem.events import (
     StreamSkipped,
     StreamStarted,
 )
-from mainstem.plan import StreamPlan, plan_stream, refuse_unsupported
-from mainstem.replication import Replication, ReplicationLike, Stream, load_replication
+from mainstem.plan import (
+    Plan,
+    RunFacts,
+    StreamPlan,
+    expand_wildcards,
+    is_wildcard,
+    plan_stream,
+    refuse_unsupported,
+)
+from mainstem.replication import Replication, ReplicationLike, Stream, load_replication, select_streams
 from mainstem.report import ReportedColumn, StreamReport
+from mainstem.settings import Settings
 from mainstem.strategies import STRATEGIES
+from mainstem.transform import transformed
 
-__all__ = ["Settings", "run"]
+__all__ = ["Connections", "plan", "run"]
 
 Connections = Mapping[str, ConnectionLike] | Iterable[Connection] | ConnectionBook
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What Sling reads from the environment.
-
-    Attributes:
-        allow_empty: Publish a stream of no rows too. Without it such a stream leaves its target as it is
-            (spec §3.1). ``SLING_ALLOW_EMPTY`` or ``SLING_ALLOW_EMPTY_TABLES``.
-    """
-
-    allow_empty: bool = False
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from the process environment, or from the one given."""
-        environment = os.environ if environment is None else environment
-        names = ("SLING_ALLOW_EMPTY", "SLING_ALLOW_EMPTY_TABLES")
-        return cls(allow_empty=any(environment.get(name, "").lower() == "true" for name in names))
 
 
 def run(
     config: ReplicationLike | Replication,
     connections: Connections = (),
     *,
-    streams: Collection[str] | None = None,
+    streams: Sequence[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
 ) -> Generator[Event, None, None]:
     """Run a replication, yielding what happens as it happens.
@@ -67,128 +68,230 @@ def run(
     what is published stays, what is staged is dropped.
 
     Args:
-        config: The replication: a path, a mapping, or one that is loaded.
+        config: The replication: a path, text, a mapping, or one that is loaded.
         connections: What the replication's ``source`` and ``target`` may name; beyond them the process
             environment is looked at.
-        streams: The names of the streams to run. ``None`` runs all that are not disabled.
+        streams: Which streams to run, by Sling's selection tokens. ``None`` runs all that are not disabled.
+        overrides: Keys that win over every stream's own.
         settings: ``None`` reads the process environment.
 
     Raises:
         ConfigError: The replication or a connection is wrong. Nothing was read or written.
     """
-    replication = load_replication(config)
-    book = connections if isinstance(connections, ConnectionBook) else ConnectionBook(connections)
-    chosen = replication.selected(streams)
-    refuse_unsupported(replication, chosen)
-    _refuse_modes(replication, chosen)
-    run_ = _Run(
-        replication,
-        book.find(replication.source),
-        book.find(replication.target),
-        settings or Settings.from_environment(),
-    )
-    return run_.events(chosen)
+    return _Run(config, connections, streams, overrides, settings).events()
 
 
-def _refuse_modes(replication: Replication, streams: Sequence[Stream]) -> None:
-    for stream in streams:
-        if stream.mode not in STRATEGIES:
-            raise NotSupportedYetError(
-                f"Stream {stream.name}: the mode {stream.mode.value} is not supported yet.",
-                position=replication.document.position("streams", stream.name, "mode"),
-                hint=f"Supported: {', '.join(mode.value for mode in STRATEGIES)}.",
-            )
+def plan(
+    config: ReplicationLike | Replication,
+    connections: Connections = (),
+    *,
+    streams: Sequence[str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+) -> Plan:
+    """Plan a replication against its source's catalogue. Nothing is changed anywhere.
+
+    Args:
+        config: As in :func:`run`.
+        connections: As in :func:`run`.
+        streams: As in :func:`run`.
+        overrides: As in :func:`run`.
+        settings: As in :func:`run`.
+
+    Raises:
+        ConfigError: The replication or a connection is wrong.
+        EndpointError: A connection is refused.
+        ReplicationFailedError: Single streams cannot be planned; told are all of them.
+    """
+    return _Run(config, connections, streams, overrides, settings).plan()
 
 
 class _Run:
     """One run of one replication."""
 
     def __init__(
-        self, replication: Replication, source: Connection, target: Connection, settings: Settings
+        self,
+        config: ReplicationLike | Replication,
+        connections: Connections,
+        streams: Sequence[str] | None,
+        overrides: Mapping[str, Any] | None,
+        settings: Settings | None,
     ) -> None:
-        self._replication = replication
-        self._source = source
-        self._target = target
-        self._settings = settings
+        self._replication = load_replication(config, overrides=overrides)
+        book = connections if isinstance(connections, ConnectionBook) else ConnectionBook(connections)
+        self._source = book.find(self._replication.source)
+        self._target = book.find(self._replication.target)
+        self._settings = settings or Settings.from_environment({**os.environ, **self._replication.variables})
+        self._tokens = streams
+        self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
         self._started = datetime.now().astimezone()
+        self._id = uuid.uuid4().hex
+        if not (self._expands and streams):
+            # What is wrong with the document is told before anything is opened.
+            self._chosen(self._replication)
 
-    def events(self, streams: Sequence[Stream]) -> Generator[Event, None, None]:
+    def events(self) -> Generator[Event, None, None]:
         began = time.monotonic()
-        reports: list[StreamReport] = []
-        failures: list[StreamError] = []
-        skipped: list[str] = []
-        yield ReplicationStarted([stream.name for stream in streams], self._source.name, self._target.name)
+        outcome = _Outcome()
         with ExitStack() as opened:
-            source: Source | None = None
-            target: Target | None = None
-            for index, stream in enumerate(streams):
+            try:
+                streams = self._concrete(opened)
+            except StreamError as error:
+                yield ReplicationStarted([error.stream], self._source.name, self._target.name)
+                yield outcome.failed(error)
+            else:
+                yield ReplicationStarted(
+                    [stream.name for stream in streams], self._source.name, self._target.name
+                )
+                yield from self._each(streams, opened, outcome)
+        yield ReplicationFinished(
+            outcome.reports, outcome.failures, outcome.skipped, time.monotonic() - began
+        )
+
+    def plan(self) -> Plan:
+        failures: list[StreamError] = []
+        plans: list[StreamPlan] = []
+        with ExitStack() as opened:
+            streams = self._concrete(opened)
+            if not streams:
+                return Plan(self._source.name, self._target.name, [])
+            facts = self._facts(opened)
+            for stream in streams:
                 try:
-                    with _phase(stream, "connect"):
-                        source = source or opened.enter_context(open_source(self._source))
-                        target = target or opened.enter_context(open_target(self._target))
-                    for event in self._stream(stream, source, target):
-                        if isinstance(event, StreamPublished):
-                            reports.append(event.report)
-                        yield event
+                    with _phase(stream, "plan"):
+                        plans.append(plan_stream(stream, facts))
                 except StreamError as error:
                     failures.append(error)
-                    yield StreamFailed(error)
-                    if isinstance(error.cause, ConnectError):
-                        skipped = [other.name for other in streams[index + 1 :]]
-                        yield from (StreamSkipped(name, error) for name in skipped)
-                        break
-        yield ReplicationFinished(reports, failures, skipped, time.monotonic() - began)
+        if failures:
+            raise ReplicationFailedError(failures, [])
+        return Plan(self._source.name, self._target.name, plans)
 
-    def _stream(self, stream: Stream, source: Source, target: Target) -> Iterator[Event]:
+    def _chosen(self, replication: Replication) -> Sequence[Stream]:
+        chosen = select_streams(replication, self._tokens)
+        refuse_unsupported(replication, chosen)
+        for stream in chosen:
+            if stream.mode not in STRATEGIES:
+                raise NotSupportedYetError(
+                    f"Stream {stream.name}: the mode {stream.mode.value} is not supported yet.",
+                    position=replication.document.position("streams", stream.name, "mode"),
+                    hint=f"Supported: {', '.join(mode.value for mode in STRATEGIES)}.",
+                )
+        return chosen
+
+    def _concrete(self, opened: ExitStack) -> Sequence[Stream]:
+        """The streams that will run, with wildcards expanded by the source's catalogue."""
+        if not self._expands:
+            return self._chosen(self._replication)
+        first = next(stream for stream in self._replication.streams if is_wildcard(stream.name))
+        with _phase(first, "connect"):
+            source = opened.enter_context(open_source(self._source))
+        with _phase(first, "plan"):
+            expanded = expand_wildcards(self._replication, self._replication.streams, source)
+        return self._chosen(replace(self._replication, streams=expanded))
+
+    def _facts(self, opened: ExitStack) -> RunFacts:
+        """What the streams share. The target is not touched: a plan changes nothing anywhere."""
+        metadata = self._settings.metadata_columns(self._started, self._id)
+        source = opened.enter_context(open_source(self._source))
+        target = opened.enter_context(open_target(self._target))
+        return RunFacts(self._replication, source, target, self._started, metadata, self._id)
+
+    def _each(self, streams: Sequence[Stream], opened: ExitStack, outcome: _Outcome) -> Iterator[Event]:
+        facts: RunFacts | None = None
+        for index, stream in enumerate(streams):
+            try:
+                if facts is None:
+                    with _phase(stream, "connect"):
+                        facts = self._facts(opened)
+                        facts.target.connect()
+                for event in self._stream(stream, facts):
+                    if isinstance(event, StreamPublished):
+                        outcome.reports.append(event.report)
+                    yield event
+            except StreamError as error:
+                yield outcome.failed(error)
+                if isinstance(error.cause, ConnectError):
+                    outcome.skipped += [other.name for other in streams[index + 1 :]]
+                    yield from (StreamSkipped(name, error) for name in outcome.skipped)
+                    return
+
+    def _stream(self, stream: Stream, facts: RunFacts) -> Iterator[Event]:
         began = time.monotonic()
         with _phase(stream, "plan"):
-            plan = plan_stream(stream, self._replication, source, target, self._started)
+            plan = plan_stream(stream, facts)
+            found = facts.target.inspect(plan.target) if plan.ignore_existing else None
         yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
         moved = _Moved()
-        with ExitStack() as opened:
-            with _phase(stream, "stage"):
-                staging = opened.enter_context(target.stage(plan.target, plan.schema))
-            with _phase(stream, "read"):
-                columns = [column.source for column in plan.columns]
-                batches = opened.enter_context(source.read(plan.source, columns))
-            for batch in self._staged(stream, batches, staging, plan):
-                moved.add(batch)
-                yield BatchStaged(stream.name, moved.rows, moved.bytes)
-            publishes = moved.rows > 0 or self._settings.allow_empty
-            with _phase(stream, "stage"):
-                _check_count(moved.rows, staging.complete())
+        notes = list(plan.notes)
+        if found is not None:
+            notes.append(f"{plan.target} exists and was left as it was: `ignore_existing`.")
+        else:
+            yield from self._moved(stream, plan, facts, moved, notes)
             with _phase(stream, "publish"):
-                if publishes:
-                    STRATEGIES[plan.mode](plan, staging, target)
-                found = target.inspect(plan.target)
+                found = facts.target.inspect(plan.target)
         yield StreamPublished(
             StreamReport(
                 stream=stream.name,
                 tool="sling",
                 target=str(plan.target),
-                storage=target.connection.type,
+                storage=facts.target.connection.type,
                 rows=moved.rows,
                 row_count=found.row_count if found else None,
                 bytes=moved.bytes,
                 seconds=time.monotonic() - began,
                 columns=_columns(plan, found.columns) if found else [],
-                notes=[*plan.notes, *([] if publishes else [_nothing_to_do(plan)])],
+                notes=notes,
                 extra={"mode": plan.mode.value},
             )
         )
 
-    def _staged(
-        self, stream: Stream, batches: Iterator[pa.RecordBatch], staging: Staging, plan: StreamPlan
-    ) -> Iterator[pa.RecordBatch]:
-        names = [column.name for column in plan.columns]
-        while True:
-            with _phase(stream, "read"):
-                batch = next(batches, None)
-            if batch is None:
-                return
+    def _moved(
+        self, stream: Stream, plan: StreamPlan, facts: RunFacts, moved: _Moved, notes: list[str]
+    ) -> Iterator[Event]:
+        """Read, stage and publish."""
+        with ExitStack() as opened:
             with _phase(stream, "stage"):
-                staging.write(batch.rename_columns(names))
-            yield batch
+                staging = opened.enter_context(facts.target.stage(plan.target, plan.schema))
+            with _phase(stream, "read"):
+                batches = opened.enter_context(facts.source.read(plan.query))
+            for batch in _staged(stream, batches, staging, plan):
+                moved.add(batch)
+                yield BatchStaged(stream.name, moved.rows, moved.bytes)
+            with _phase(stream, "stage"):
+                _check_count(moved.rows, staging.complete())
+            with _phase(stream, "publish"):
+                if moved.rows or self._settings.allow_empty:
+                    STRATEGIES[plan.mode](plan, staging, facts.target)
+                else:
+                    notes.append(_nothing_to_do(plan))
+
+
+def _staged(
+    stream: Stream, batches: Iterator[pa.RecordBatch], staging: Staging, plan: StreamPlan
+) -> Iterator[pa.RecordBatch]:
+    while True:
+        with _phase(stream, "read"):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        with _phase(stream, "transform"):
+            batch = transformed(batch, plan)
+        with _phase(stream, "stage"):
+            staging.write(batch)
+        yield batch
+
+
+@dataclass
+class _Outcome:
+    """What became of the streams so far."""
+
+    reports: list[StreamReport] = field(default_factory=list)
+    failures: list[StreamError] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+    def failed(self, error: StreamError) -> StreamFailed:
+        self.failures.append(error)
+        return StreamFailed(error)
 
 
 class _Moved:
@@ -224,10 +327,10 @@ def _check_count(sent: int, found: int) -> None:
 
 def _columns(plan: StreamPlan, found: Sequence[ReportedColumn]) -> Sequence[ReportedColumn]:
     """The target's columns, with where each comes from."""
-    origin = {column.name.lower(): column.source for column in plan.columns}
+    origin = {column.name.lower(): column for column in plan.columns}
     return [
-        replace(column, description=column.description or source.comment, sources=[source.name])
-        if (source := origin.get(column.name.lower()))
+        replace(column, description=column.description or planned.description, sources=[planned.source.name])
+        if (planned := origin.get(column.name.lower()))
         else column
         for column in found
     ]

@@ -41,6 +41,7 @@ class Column:
         nullable: Whether NULL may occur.
         comment: The column's comment in the database, if it has one.
         notes: What a reader of the report should know of this column's type, such as a fallback to text.
+        as_text: Have the system render the values as text, in its own way.
     """
 
     name: str
@@ -49,3 +50,4 @@ class Column:
     nullable: bool = True
     comment: str | None = None
     notes: Sequence[str] = field(default=())
+    as_text: bool = False

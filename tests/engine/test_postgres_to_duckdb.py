@@ -14,7 +14,7 @@ import pytest
 
 from mainstem import ReplicationReport, replicate
 from mainstem.connections import ConnectionLike
-from mainstem.engine import Settings, run
+from mainstem.engine import run
 from mainstem.errors import (
     ConnectError,
     ConnectionConfigError,
@@ -26,6 +26,7 @@ from mainstem.errors import (
     ReplicationFailedError,
 )
 from mainstem.events import BatchStaged, ReplicationFinished, StreamFailed, StreamPublished, StreamSkipped
+from mainstem.settings import Settings
 from mainstem.testing.postgres import EmbeddedPostgres
 from mainstem.testing.warehouse import Warehouse
 

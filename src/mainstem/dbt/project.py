@@ -126,9 +126,10 @@ class DbtProject:
 
     @cached_property
     def _settings(self) -> Mapping[str, Any]:
-        from ruamel.yaml import YAML  # noqa: PLC0415 - a parsed project is used without
+        import yaml  # noqa: PLC0415 - a parsed project is used without
 
-        settings: Mapping[str, Any] = YAML(typ="safe").load(self.project_dir / "dbt_project.yml") or {}
+        text = (Path(self.project_dir) / "dbt_project.yml").read_text(encoding="utf-8")
+        settings: Mapping[str, Any] = yaml.safe_load(text) or {}
         return settings
 
 

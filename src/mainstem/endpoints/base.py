@@ -8,8 +8,11 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
+from typing import ClassVar
 
 import pyarrow as pa
+from sqlglot import exp
+from sqlglot.errors import ParseError
 from typing_extensions import Self
 
 from mainstem.connections import Connection
@@ -19,12 +22,15 @@ from mainstem.schema import Column, Relation
 
 __all__ = [
     "Capabilities",
+    "CatalogEntry",
     "Endpoint",
+    "Query",
     "Source",
     "SourceTable",
     "Staging",
     "Target",
     "TargetTable",
+    "first_rows",
     "match_name",
     "split_name",
 ]
@@ -37,24 +43,60 @@ class Capabilities:
     Attributes:
         replaces_atomically: A table can be replaced by another in one transaction, so that a reader sees
             the old one or the new one and nothing between.
+        folds_to_upper: A plain name belongs in upper case here (`column_casing`, spec §4.2).
     """
 
     replaces_atomically: bool = False
+    folds_to_upper: bool = False
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """A table or view that a catalogue lists.
+
+    Attributes:
+        relation: Its exact name.
+        is_view: Whether it is a view.
+    """
+
+    relation: Relation
+    is_view: bool = False
 
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table or view of the source, as its catalogue describes it.
+    """A table, a view or a query, as the system describes it.
 
     Attributes:
-        relation: Its exact name.
+        relation: Its exact name; ``None`` for a query.
         columns: Its columns, in order, each with the Arrow type in which its values travel.
         estimated_rows: The catalogue's own estimate; ``None`` where it has none.
     """
 
-    relation: Relation
+    relation: Relation | None
     columns: Sequence[Column]
     estimated_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is read of a source.
+
+    Attributes:
+        columns: The columns, in order, as :meth:`Source.describe` or :meth:`Source.describe_query` gave them.
+        relation: The table or view; ``None`` where ``sql`` is read.
+        sql: The user's own query, in the system's SQL.
+        where: Conditions that all hold, in the system's SQL.
+        limit: At most so many rows; ``None`` for all.
+        offset: So many rows are passed over first.
+    """
+
+    columns: Sequence[Column]
+    relation: Relation | None = None
+    sql: str | None = None
+    where: Sequence[str] = ()
+    limit: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,6 +132,9 @@ class Endpoint(ABC):
 
     What can be read is a :class:`Source`, what can be written a :class:`Target`; most systems are both.
 
+    Attributes:
+        dialect: The name of its SQL in sqlglot.
+
     Args:
         connection: Where it is, and how to get in.
 
@@ -100,10 +145,48 @@ class Endpoint(ABC):
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
+    dialect: ClassVar[str]
+
+    def connect(self) -> None:  # noqa: B027 - most are in as soon as they are made
+        """Get in, where that is left to the first use. Doing so twice is allowed.
+
+        Raises:
+            ConnectError: It cannot be reached, or refused the credentials.
+            TargetBusyError: Someone else holds it, and does not let go.
+        """
+
     @property
     @abstractmethod
     def default_schema(self) -> str:
         """The schema of a name that has none."""
+
+    @abstractmethod
+    def catalog(self, schema: str | None = None) -> Sequence[CatalogEntry]:
+        """List the tables and views that the user may see, sorted by name.
+
+        Args:
+            schema: Only of this schema, whose case does not matter; ``None`` for all but the system's own.
+        """
+
+    @abstractmethod
+    def describe(self, relation: Relation) -> SourceTable:
+        """Look a table or view up in the catalogue.
+
+        Raises:
+            RelationNotFoundError: It is not there, or its name is ambiguous.
+        """
+
+    @abstractmethod
+    def execute(self, sql: str, limit: int | None = None) -> pa.Table:
+        """Run a statement and return its rows, at most ``limit`` of them.
+
+        Raises:
+            EndpointError: The system refused it.
+        """
+
+    def quoted(self, identifier: str) -> str:
+        """Quote an identifier for the system's SQL."""
+        return exp.to_identifier(identifier, quoted=True).sql(self.dialect)
 
     @abstractmethod
     def close(self) -> None:
@@ -138,23 +221,34 @@ class Source(Endpoint):
     """An endpoint that can be read."""
 
     @abstractmethod
-    def describe(self, relation: Relation) -> SourceTable:
-        """Look a table or view up in the catalogue.
+    def describe_query(self, sql: str) -> SourceTable:
+        """Have the system describe the result of a query, without running it.
 
         Raises:
-            RelationNotFoundError: It is not there, or its name is ambiguous.
+            EndpointError: The system does not accept the query.
         """
 
     @abstractmethod
-    def read(
-        self, relation: Relation, columns: Sequence[Column]
-    ) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
-        """Read these columns as record batches of exactly their Arrow types, in constant memory.
+    def read(self, query: Query) -> AbstractContextManager[Iterator[pa.RecordBatch]]:
+        """Read record batches of exactly the columns' Arrow types, in constant memory.
 
         Raises:
             LossyTypeError: A value cannot be carried by its column's Arrow type.
             EndpointError: The system refused the query or broke off.
         """
+
+    def literal(self, text: str, column: Column) -> str:
+        """Render a text as a literal of a column's type, in the system's SQL.
+
+        Args:
+            text: Such as ``2024-01-01`` or ``42``; never trusted.
+            column: The column that it will be compared to.
+        """
+        value = exp.Literal.string(text)
+        try:
+            return exp.cast(value, column.native_type, dialect=self.dialect).sql(self.dialect)
+        except ParseError:
+            return value.sql(self.dialect)
 
 
 class Target(Endpoint):
@@ -176,8 +270,27 @@ class Target(Endpoint):
         """Publish: in one transaction the staging place becomes the target, in the old one's stead."""
 
     @abstractmethod
+    def create_statement(self, target: Relation, schema: pa.Schema) -> str:
+        """The DDL of a table with these columns, in the target's SQL.
+
+        Raises:
+            LossyTypeError: The system has no type for one of the columns.
+        """
+
+    @abstractmethod
     def inspect(self, target: Relation) -> TargetTable | None:
         """The target as it is now; ``None`` where there is none."""
+
+
+def first_rows(reader: pa.RecordBatchReader, limit: int | None) -> pa.Table:
+    """Read a stream of batches into a table, no further than the limit."""
+    batches, rows = [], 0
+    for batch in reader:
+        batches.append(batch)
+        rows += batch.num_rows
+        if limit is not None and rows >= limit:
+            break
+    return pa.Table.from_batches(batches, reader.schema).slice(0, limit)
 
 
 def split_name(name: str) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -14,7 +15,16 @@ from sqlglot import exp
 from typing_extensions import override
 
 from mainstem.connections import Connection
-from mainstem.endpoints.base import Capabilities, Staging, Target, TargetTable
+from mainstem.endpoints.base import (
+    Capabilities,
+    CatalogEntry,
+    SourceTable,
+    Staging,
+    Target,
+    TargetTable,
+    first_rows,
+    match_name,
+)
 from mainstem.errors import (
     ConnectError,
     EndpointError,
@@ -23,7 +33,7 @@ from mainstem.errors import (
     TargetBusyError,
 )
 from mainstem.report import ReportedColumn
-from mainstem.schema import Relation
+from mainstem.schema import Column, Relation
 
 __all__ = ["DuckDB"]
 
@@ -71,12 +81,21 @@ class DuckDB(Target):
     (https://duckdb.org/docs/stable/connect/concurrency).
     """
 
+    dialect = "duckdb"
     capabilities = Capabilities(replaces_atomically=True)
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._database = connection.required("instance")
-        self._duckdb = _connect(connection.name, self._database)
+
+    @cached_property
+    def _duckdb(self) -> duckdb.DuckDBPyConnection:
+        # At the first use: opening a file that is not there creates it, and a plan must not.
+        return _connect(self.connection.name, self._database)
+
+    @override
+    def connect(self) -> None:
+        self._duckdb  # noqa: B018 - made by being asked for
 
     @property
     @override
@@ -85,13 +104,50 @@ class DuckDB(Target):
 
     @override
     def close(self) -> None:
-        self._duckdb.close()
+        if "_duckdb" in self.__dict__:
+            self._duckdb.close()
+
+    @override
+    def catalog(self, schema: str | None = None) -> Sequence[CatalogEntry]:
+        with _errors():
+            rows = self._duckdb.execute(
+                "SELECT table_schema, table_name, table_type = 'VIEW' FROM information_schema.tables"
+                " WHERE table_catalog = current_database()"
+                " AND ($1 IS NULL OR lower(table_schema) = lower($1))"
+                " ORDER BY table_schema, table_name",
+                [schema],
+            ).fetchall()
+        return [CatalogEntry(Relation(owner, name), is_view) for owner, name, is_view in rows]
+
+    @override
+    def describe(self, relation: Relation) -> SourceTable:
+        schema = relation.schema or self.default_schema
+        known = {entry.relation.name for entry in self.catalog(schema)}
+        where = f"schema {schema} of {self.connection.name}"
+        found = Relation(schema, match_name(relation.name, known, what="table", where=where))
+        table = self.inspect(found)
+        with _errors():
+            types = self._duckdb.execute(f"SELECT * FROM {_name(found)} LIMIT 0").to_arrow_table().schema
+        columns = [
+            Column(column.name, column.type, types.field(index).type, column.nullable, column.description)
+            for index, column in enumerate(table.columns if table else [])
+        ]
+        return SourceTable(found, columns, table.row_count if table else None)
+
+    @override
+    def execute(self, sql: str, limit: int | None = None) -> pa.Table:
+        with _errors():
+            result = self._duckdb.execute(sql)
+            if not result.description:
+                return pa.table({})
+            reader = result.to_arrow_reader(limit or 65536)
+            return first_rows(reader, limit)
 
     @override
     @contextmanager
     def stage(self, target: Relation, schema: pa.Schema) -> Iterator[Staging]:
         place = Relation(target.schema, f"{target.name}{_STAGING_SUFFIX}")
-        columns = ", ".join(f"{_quoted(field.name)} {_native(field)}" for field in schema)
+        create = self.create_statement(place, schema)
         with _errors():
             self._refuse_views(target)
             self._sweep(place)
@@ -100,7 +156,7 @@ class DuckDB(Target):
             )
             # One transaction holds all rows: DuckDB then writes them straight to the file, not to its log.
             self._duckdb.begin()
-            self._duckdb.execute(f"CREATE TABLE {_name(place)} ({columns})")
+            self._duckdb.execute(create)
             comment = exp.Literal.string(_STAGING_COMMENT).sql("duckdb")
             self._duckdb.execute(f"COMMENT ON TABLE {_name(place)} IS {comment}")
         staging = _DuckDBStaging(self._duckdb, place)
@@ -124,6 +180,11 @@ class DuckDB(Target):
                 self._duckdb.rollback()
                 raise
         staging.published = True
+
+    @override
+    def create_statement(self, target: Relation, schema: pa.Schema) -> str:
+        columns = ", ".join(f"{_quoted(field.name)} {_native(field)}" for field in schema)
+        return f"CREATE TABLE {_name(target)} ({columns})"
 
     @override
     def inspect(self, target: Relation) -> TargetTable | None:

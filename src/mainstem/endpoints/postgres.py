@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 import adbc_driver_manager
@@ -17,7 +17,7 @@ from sqlglot import exp
 from typing_extensions import override
 
 from mainstem.connections import Connection
-from mainstem.endpoints.base import Source, SourceTable, match_name
+from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, first_rows, match_name
 from mainstem.errors import ConnectError, EndpointError, LossyTypeError, RelationNotFoundError
 from mainstem.schema import Column, Relation
 
@@ -47,6 +47,23 @@ _TYPES: Mapping[str, pa.DataType] = {
     "jsonb": pa.json_(),
 }
 
+# What the driver calls a type, and what `format_type` calls it.
+_FORMATTED: Mapping[str, str] = {
+    "bool": "boolean",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "float4": "real",
+    "float8": "double precision",
+    "varchar": "character varying",
+    "bpchar": "character",
+    "time": "time without time zone",
+    "timetz": "time with time zone",
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+}
+_MODIFIER_HEADER = 4
+
 # A decimal of up to 18 digits fits a scaled bigint, which halves the client's work over text.
 _INT8_DIGITS = 18
 _ARROW_DIGITS = 38
@@ -73,6 +90,15 @@ select n.nspname, c.relname, c.oid, c.reltuples::bigint
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where c.relkind in ('r', 'p', 'v', 'm', 'f') and lower(n.nspname) = lower($1)
    and n.nspname !~ '^pg_toast' and has_schema_privilege(n.oid, 'usage')
+"""
+
+_CATALOG = """
+select n.nspname::text, c.relname::text, c.relkind in ('v', 'm')
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.relkind in ('r', 'p', 'v', 'm', 'f') and has_schema_privilege(n.oid, 'usage')
+   and case when $1 = '' then n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+            else lower(n.nspname) = lower($1) end
+ order by n.nspname collate "C", c.relname collate "C"
 """
 
 _COLUMNS = """
@@ -106,6 +132,8 @@ class Postgres(Source):
     ``sslkey``, ``application_name``, ``connect_timeout`` and ``options``.
     """
 
+    dialect = "postgres"
+
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         try:
@@ -121,6 +149,28 @@ class Postgres(Source):
     @override
     def close(self) -> None:
         self._adbc.close()
+
+    @override
+    def catalog(self, schema: str | None = None) -> Sequence[CatalogEntry]:
+        with self._transaction():
+            rows = self._fetch(_CATALOG, schema or "")
+        return [CatalogEntry(Relation(owner, name), is_view) for owner, name, is_view in rows]
+
+    @override
+    def execute(self, sql: str, limit: int | None = None) -> pa.Table:
+        with _errors(self.connection.name), self._adbc.cursor() as cursor:
+            cursor.execute(sql)
+            table = first_rows(cursor.fetch_record_batch(), limit)
+            self._adbc.commit()
+            return table
+
+    @override
+    def describe_query(self, sql: str) -> SourceTable:
+        with self._transaction(), self._adbc.cursor() as cursor:
+            cursor.execute(f"select * from (\n{sql}\n) as described limit 0")
+            fields = cursor.fetch_record_batch().schema
+            columns = [_column(field.name, _native(field), _native(field), False, None) for field in fields]
+        return SourceTable(None, columns)
 
     @override
     def describe(self, relation: Relation) -> SourceTable:
@@ -140,13 +190,16 @@ class Postgres(Source):
 
     @override
     @contextmanager
-    def read(self, relation: Relation, columns: Sequence[Column]) -> Iterator[Iterator[pa.RecordBatch]]:
-        carriages = [_carriage(column.native_type) for column in columns]
+    def read(self, query: Query) -> Iterator[Iterator[pa.RecordBatch]]:
+        carriages = [
+            _Carriage(pa.string(), _as_text) if column.as_text else _carriage(column.native_type)
+            for column in query.columns
+        ]
         with self._transaction(), self._adbc.cursor() as cursor:
-            self._refuse_nested_arrays(relation, columns)
-            cursor.execute(_select(relation, columns, carriages))
+            self._refuse_nested_arrays(query)
+            cursor.execute(_select(query, carriages))
             with cursor.fetch_record_batch() as reader:
-                yield self._decoded(reader, columns, carriages)
+                yield self._decoded(reader, query.columns, carriages)
 
     def _decoded(
         self, reader: pa.RecordBatchReader, columns: Sequence[Column], carriages: Sequence[_Carriage]
@@ -160,21 +213,22 @@ class Postgres(Source):
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
-    def _refuse_nested_arrays(self, relation: Relation, columns: Sequence[Column]) -> None:
+    def _refuse_nested_arrays(self, query: Query) -> None:
         """The driver would flatten an array of arrays without a word, and no catalogue tells them apart."""
-        arrays = [column.name for column in columns if column.native_type.endswith("[]")]
+        arrays = [
+            column.name
+            for column in query.columns
+            if column.native_type.endswith("[]") and not column.as_text
+        ]
         if not arrays:
             return
-        table = exp.table_(relation.name, db=relation.schema, quoted=True)
-        nested = [
-            exp.func("bool_or", exp.func("array_ndims", exp.column(name, quoted=True)) > 1) for name in arrays
-        ]
-        found = self._fetch(exp.select(*nested).from_(table).sql("postgres"))[0]
+        nested = ", ".join(f"bool_or(array_ndims({_quoted(name)}) > 1)" for name in arrays)
+        found = self._fetch(f"select {nested} from {_from(query)}")[0]
         for name, is_nested in zip(arrays, found, strict=True):
             if is_nested:
                 raise LossyTypeError(
-                    f"Column {name} of {relation} holds arrays of more than one dimension,"
-                    " which no list type can carry as they are.",
+                    f"Column {name} of {query.relation or 'the query'} holds arrays of more than one"
+                    " dimension, which no list type can carry as they are.",
                     hint="Leave the column out, or read it through a view as to_jsonb(…).",
                 )
 
@@ -226,9 +280,10 @@ def _carriage(native: str) -> _Carriage:
     base = re.sub(r"\s+", " ", base)
     if base == "numeric":
         return _numeric(native)
-    if base in _TYPES:
-        return _Carriage(_TYPES[base])
-    return _Carriage(pa.string(), _as_text, note="is carried as text")
+    if base not in _TYPES:
+        return _Carriage(pa.string(), _as_text, note="is carried as text")
+    kind = _TYPES[base]
+    return _Carriage(kind, decode=lambda values: _typed(values, kind))
 
 
 def _array(native: str) -> _Carriage:
@@ -240,9 +295,25 @@ def _array(native: str) -> _Carriage:
     return _Carriage(listed, _as_texts, lambda values: values.cast(listed), note=item.note)
 
 
+def _typed(values: pa.Array[Any], kind: pa.DataType) -> pa.Array[Any]:
+    """What the driver gives, in Arrow's own type: older drivers know a UUID and JSON only as opaque."""
+    if values.type == kind or not isinstance(kind, pa.BaseExtensionType):
+        return values
+    storage = values.storage if isinstance(values, pa.ExtensionArray) else values
+    return pa.ExtensionArray.from_storage(kind, storage.cast(kind.storage_type))
+
+
 def _relisted(item: pa.DataType) -> Callable[[pa.Array[Any]], pa.Array[Any]]:
     """Drop the driver's own field metadata inside a list, which would make the types unequal."""
-    return lambda values: values.cast(pa.list_(item))
+
+    def relisted(values: pa.Array[Any]) -> pa.Array[Any]:
+        if isinstance(item, pa.BaseExtensionType):
+            lists = cast("pa.ListArray[Any]", values)
+            inner = _typed(lists.values, item)
+            return pa.ListArray.from_arrays(lists.offsets, inner, mask=lists.is_null())
+        return values.cast(pa.list_(item))
+
+    return relisted
 
 
 def _numeric(native: str) -> _Carriage:
@@ -279,13 +350,49 @@ def _as_texts(column: exp.Column) -> exp.Expression:
     return exp.cast(column, "text[]", dialect="postgres")
 
 
-def _select(relation: Relation, columns: Sequence[Column], carriages: Sequence[_Carriage]) -> str:
+def _select(query: Query, carriages: Sequence[_Carriage]) -> str:
     items = [
-        exp.alias_(carriage.select(exp.column(column.name, quoted=True)), column.name, quoted=True)
-        for column, carriage in zip(columns, carriages, strict=True)
+        exp.alias_(carriage.select(exp.column(column.name, quoted=True)), column.name, quoted=True).sql(
+            "postgres"
+        )
+        for column, carriage in zip(query.columns, carriages, strict=True)
     ]
-    table = exp.table_(relation.name, db=relation.schema, quoted=True)
-    return exp.select(*items).from_(table).sql("postgres")
+    limits = "" if query.limit is None else f" limit {int(query.limit)}"
+    offset = f" offset {int(query.offset)}" if query.offset else ""
+    return f"select {', '.join(items)} from {_from(query)}{limits}{offset}"
+
+
+def _from(query: Query) -> str:
+    """The table or the user's query, with the conditions. A line break ends a comment of the user's."""
+    if query.sql is not None:
+        source = f"(\n{query.sql}\n) as query"
+    elif query.relation is not None:
+        source = exp.table_(query.relation.name, db=query.relation.schema, quoted=True).sql("postgres")
+    else:
+        raise EndpointError("A query names neither a table nor SQL.")
+    conditions = " and ".join(f"(\n{condition}\n)" for condition in query.where)
+    return f"{source} where {conditions}" if conditions else source
+
+
+def _quoted(name: str) -> str:
+    return exp.to_identifier(name, quoted=True).sql("postgres")
+
+
+def _native(field: pa.Field[Any]) -> str:
+    """The type of a query's column, by the name that ``format_type`` would give it.
+
+    The driver tells the server's type name, and for a numeric its modifier: digits and scale in one integer
+    (https://www.postgresql.org/docs/current/catalog-pg-attribute.html, `atttypmod`).
+    """
+    metadata = field.metadata or {}
+    name = metadata.get(b"POSTGRESQL:type", b"text").decode()
+    if name.startswith("_"):
+        return f"{_FORMATTED.get(name[1:], name[1:])}[]"
+    modifier = int(metadata.get(b"POSTGRESQL:typmod", b"-1"))
+    if name == "numeric" and modifier >= _MODIFIER_HEADER:
+        packed = modifier - _MODIFIER_HEADER
+        return f"numeric({packed >> 16},{packed & 0x7FF})"
+    return _FORMATTED.get(name, name)
 
 
 def _carried(column: Column, carriage: _Carriage, values: pa.Array[Any]) -> pa.Array[Any]:

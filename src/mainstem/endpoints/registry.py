@@ -10,13 +10,24 @@ from mainstem.connections import Connection
 from mainstem.endpoints.base import Endpoint, Source, Target
 from mainstem.errors import ConfigError, ConnectionConfigError
 
-__all__ = ["open_source", "open_target"]
+__all__ = ["open_endpoint", "open_source", "open_target"]
 
 # type → (module, class, extra that installs its driver)
 _ENDPOINTS: Mapping[str, tuple[str, str, str]] = {
     "postgres": ("mainstem.endpoints.postgres", "Postgres", "postgres"),
     "duckdb": ("mainstem.endpoints.duckdb", "DuckDB", "duckdb"),
 }
+
+
+def open_endpoint(connection: Connection) -> Endpoint:
+    """Open a connection to look at it, whatever it can do.
+
+    Raises:
+        ConnectionConfigError: Its type is unknown, or a property is missing.
+        ConfigError: Its driver is not installed.
+        ConnectError: The system cannot be reached, or refused the credentials.
+    """
+    return _endpoint_class(connection)(connection)
 
 
 def open_source(connection: Connection) -> Source:

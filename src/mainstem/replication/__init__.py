@@ -3,7 +3,8 @@
 from mainstem.replication.document import Document, ReplicationLike, read_document
 from mainstem.replication.model import Mode, Replication, ReplicationWarning, Stream
 from mainstem.replication.reader import load_replication
-from mainstem.replication.variables import StreamNames, render_object
+from mainstem.replication.selection import select_streams
+from mainstem.replication.variables import StreamNames, Variables
 
 __all__ = [
     "Document",
@@ -13,7 +14,8 @@ __all__ = [
     "ReplicationWarning",
     "Stream",
     "StreamNames",
+    "Variables",
     "load_replication",
     "read_document",
-    "render_object",
+    "select_streams",
 ]

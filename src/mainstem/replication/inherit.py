@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mainstem.replication.columns import merge_columns
 from mainstem.replication.syntax import Location
 
 __all__ = ["Inherited", "inherit"]
@@ -108,23 +109,26 @@ def _options(merged: Inherited, key: str, defaults: Mapping[str, Any], own: Mapp
 
 def _columns(merged: Inherited, defaults: Mapping[str, Any], own: Mapping[str, Any], at: Location) -> None:
     default, mine = defaults.get("columns"), own.get("columns")
-    if "columns" not in defaults:
-        return
     if "columns" not in own:
-        merged.take(defaults, "columns", ("defaults",))
+        if "columns" in defaults:
+            merged.take(defaults, "columns", ("defaults",))
         return
     if not isinstance(mine, Mapping) or not any(str(name).startswith("+") for name in mine):
         return
-    if not isinstance(default, Mapping):
-        default = {}
-    by_name = {name.lower(): (name, value, "defaults") for name, value in default.items()}
-    for name, value in mine.items():
-        plain = name.removeprefix("+")
-        if value is None:
-            by_name.pop(plain.lower(), None)
-        else:
-            by_name[plain.lower()] = (plain, value, name)
-    merged.values["columns"] = {name: value for name, value, _ in by_name.values()}
-    for name, _, source in by_name.values():
-        where = ("defaults", "columns", name) if source == "defaults" else (*at, "columns", source)
-        merged.origins["columns", name] = where
+    # Each value goes with the place where it stands, so that errors point there.
+    columns = merge_columns(
+        _placed(default if isinstance(default, Mapping) else {}, ("defaults", "columns")),
+        _placed(mine, (*at, "columns")),
+    )
+    merged.values["columns"] = {name: placed[0] for name, placed in columns.items() if placed}
+    for name, placed in columns.items():
+        if placed:
+            merged.origins["columns", name] = placed[1]
+
+
+def _placed(columns: Mapping[str, Any], at: Location) -> dict[str, tuple[Any, Location] | None]:
+    """A null with a plus takes a column away; without one it stays, to be told as a column without a type."""
+    return {
+        name: None if value is None and name.startswith("+") else (value, (*at, name))
+        for name, value in columns.items()
+    }

@@ -26,11 +26,22 @@ STREAM_KEYS = frozenset(
 
 # By the map that the key stands in; "stream" is the stream's own mapping.
 CARRIED_OUT: Mapping[str, frozenset[str]] = {
-    "stream": frozenset({"id", "description", "mode", "object", "tags", "disabled", "meta", "schedule"}),
-    "source_options": frozenset(),
-    "target_options": frozenset(),
+    "stream": frozenset(
+        {
+            "id", "description", "mode", "object", "select", "where", "primary_key", "update_key", "sql",
+            "columns", "tags", "disabled", "single", "meta", "schedule",
+        }
+    ),
+    "source_options": frozenset({"limit", "offset", "range"}),
+    "target_options": frozenset({"column_casing", "ignore_existing"}),
     "change_capture_options": frozenset(),
-}
+}  # fmt: skip
+
+# The settings that `env:` may have (spec §1.1: they hold for the run). Others that begin alike are refused.
+SETTING_PREFIX = "SLING_"
+SETTINGS = frozenset(
+    {"SLING_ALLOW_EMPTY", "SLING_ALLOW_EMPTY_TABLES", "SLING_LOADED_AT_COLUMN", "SLING_EXEC_ID_COLUMN"}
+)
 
 # Values that ask for what happens anyway (spec §4.1, §4.2): they are Sling's own defaults for databases.
 HARMLESS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {

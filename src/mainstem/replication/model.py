@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from mainstem.errors import Position, ReplicationError
+from mainstem.errors import Position
 from mainstem.replication.document import Document
 from mainstem.replication.hooks import Hook
 from mainstem.replication.options import ChangeCaptureOptions, SourceOptions, TargetOptions
@@ -123,28 +123,6 @@ class Replication:
     variables: Mapping[str, str] = field(default_factory=dict)
     hooks: Sequence[Hook] = ()
     unsupported: Sequence[Unsupported] = ()
-
-    def selected(self, names: Collection[str] | None = None) -> Sequence[Stream]:
-        """Return the streams that a run takes: those named, or all that are not disabled.
-
-        Args:
-            names: Stream names as in the document; ``None`` for all.
-
-        Raises:
-            ReplicationError: A name is not a stream of this document.
-        """
-        enabled = [stream for stream in self.streams if not stream.disabled]
-        if names is None:
-            return enabled
-        known = [stream.name for stream in enabled]
-        for name in names:
-            if name not in known:
-                raise ReplicationError(
-                    f"There is no stream named {name}.",
-                    position=self.document.position("streams"),
-                    hint=did_you_mean(name, known) or f"Streams: {', '.join(known) or 'none'}.",
-                )
-        return [stream for stream in enabled if stream.name in names]
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str | None:

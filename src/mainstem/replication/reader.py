@@ -21,7 +21,15 @@ from mainstem.replication.hooks import (
     hook_type,
 )
 from mainstem.replication.inherit import Inherited, inherit
-from mainstem.replication.keys import CARRIED_OUT, OPTION_MAPS, STREAM_KEYS, TOP_LEVEL_KEYS, is_said
+from mainstem.replication.keys import (
+    CARRIED_OUT,
+    OPTION_MAPS,
+    SETTING_PREFIX,
+    SETTINGS,
+    STREAM_KEYS,
+    TOP_LEVEL_KEYS,
+    is_said,
+)
 from mainstem.replication.model import (
     Mode,
     Replication,
@@ -39,13 +47,17 @@ _Options = TypeVar("_Options", bound=Options)
 
 
 def load_replication(
-    given: ReplicationLike | Replication, environment: Mapping[str, str] | None = None
+    given: ReplicationLike | Replication,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Replication:
     """Read and check a replication.
 
     Args:
         given: A path, YAML or JSON text, a mapping, or a replication that is already loaded.
         environment: What ``$VAR`` under ``env:`` means. By default the process environment.
+        overrides: Keys that win over every stream's own, as the command line's do (spec §1.5); the option
+            maps are merged key by key.
 
     Raises:
         ReplicationError: Something is wrong with it. All that is wrong is told at once, each with its line
@@ -59,9 +71,32 @@ def load_replication(
         'full-refresh'
     """
     if isinstance(given, Replication):
-        return given
-    document, variables = substitute(read_document(given), os.environ if environment is None else environment)
-    return _Reader(document, variables).replication()
+        if not overrides:
+            return given
+        document, variables = given.document, given.variables
+    else:
+        process = os.environ if environment is None else environment
+        document, variables = substitute(read_document(given), process)
+    return _Reader(_overridden(document, overrides or {}), variables).replication()
+
+
+def _overridden(document: Document, overrides: Mapping[str, Any]) -> Document:
+    streams = document.values.get("streams")
+    if not overrides or not isinstance(streams, Mapping):
+        return document
+    replaced = {
+        name: _with_overrides(own or {}, overrides) if own is None or isinstance(own, Mapping) else own
+        for name, own in streams.items()
+    }
+    return document.with_values({**document.values, "streams": replaced})
+
+
+def _with_overrides(own: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**own, **overrides}
+    for key in OPTION_MAPS:
+        if isinstance(overrides.get(key), Mapping) and isinstance(own.get(key), Mapping):
+            merged[key] = {**own[key], **overrides[key]}
+    return merged
 
 
 class _Reader:
@@ -90,6 +125,11 @@ class _Reader:
         if self._problems:
             raise ReplicationError("\n".join(dict.fromkeys(self._problems)))
         unsupported = [Unsupported(f"the hook {hook.type!r}", hook.position) for hook in hooks]
+        unsupported += [
+            Unsupported(f"the setting {key}", self._document.position("env", key))
+            for key in self._variables
+            if key.startswith(SETTING_PREFIX) and key not in SETTINGS
+        ]
         return Replication(source, target, streams, self._document, self._variables, hooks, unsupported)
 
     def _environment(self, given: Any) -> None:
@@ -133,7 +173,7 @@ class _Reader:
             single=self._flag(merged, "single"),
             hooks=hooks,
             meta=self._mapping(merged.values.get("meta"), merged.origin("meta")),
-            unsupported=list(self._unsupported(name, merged)),
+            unsupported=list(self._unsupported(merged)),
         )
 
     def _mode(self, merged: Inherited) -> Mode:
@@ -187,16 +227,16 @@ class _Reader:
         self._warn_of_unknown(keys, HOOK_KEYS[kind] | COMMON_KEYS, at)
         yield Hook(stage, kind, keys, self._document.position(*at))
 
-    def _unsupported(self, name: str, merged: Inherited) -> Iterator[Unsupported]:
+    def _unsupported(self, merged: Inherited) -> Iterator[Unsupported]:
         for key, value in merged.values.items():
             if key in OPTION_MAPS:
                 for option, inner in value.items() if isinstance(value, Mapping) else ():
                     if option in OPTION_MAPS[key] and is_said(key, option, inner):
                         yield from self._refused(key, option, merged.origin(key, option))
-            elif key in STREAM_KEYS and is_said("stream", key, value):
+            elif key in STREAM_KEYS and key != "hooks" and is_said("stream", key, value):
                 yield from self._refused("stream", key, merged.origin(key))
-        if "*" in name or "?" in name:
-            yield Unsupported("a wildcard stream", self._document.position("streams", name))
+        for hook_stage in merged.values.get("hooks") or {}:
+            yield Unsupported(f"`hooks` at `{hook_stage}`", self._document.position(*merged.origin("hooks")))
 
     def _refused(self, place: str, key: str, at: Location) -> Iterator[Unsupported]:
         if key not in CARRIED_OUT[place]:

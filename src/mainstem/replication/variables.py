@@ -1,4 +1,4 @@
-"""The runtime variables of a stream, and their substitution into `object` (spec §2)."""
+"""The runtime variables of a stream, and their substitution (spec §2)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["StreamNames", "render_object"]
+__all__ = ["StreamNames", "Variables", "clean_name"]
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 _UNCLEAN = re.compile(r"[^0-9A-Za-z_]")
-# Substituted as they are; everything else is cleaned, so that a name cannot break out of its place.
-_VERBATIM = frozenset({"run_timestamp", "stream_full_name"})
+# Substituted into `object` as they are; everything else is cleaned, so that no name breaks out of its place.
+_VERBATIM = re.compile(r"run_timestamp|.*_full_name|timestamp\..*|env\..*")
+# The first word of a variable may be followed by a dot in the underscore's place: `{stream.table}`.
+_NESTED = re.compile(r"^(stream|object|source|target|run)\.")
 
 
 @dataclass(frozen=True)
@@ -21,79 +23,177 @@ class StreamNames:
 
     Attributes:
         stream: The stream's key in the document.
-        schema: The source table's schema.
-        table: The source table's name.
+        id: Its id, if it has one.
+        description: Its description, if it has one.
+        schema: The source table's schema; empty for custom SQL.
+        table: The source table's name; the stream's name for custom SQL.
+        full_name: The source table, quoted and qualified.
         source: The source connection's name and type.
         target: The target connection's name and type.
         target_schema: The schema of the target connection.
+        update_key: The update key, quoted; ``None`` where there is none.
         started: When the run began, in local time.
+        run_id: The id of the execution.
+        file: The replication's file; ``None`` for a mapping.
+        environment: The variables of ``env``.
     """
 
     stream: str
     schema: str
     table: str
+    full_name: str
     source: tuple[str, str]
     target: tuple[str, str]
     target_schema: str
     started: datetime
+    id: str | None = None
+    description: str | None = None
+    update_key: str | None = None
+    run_id: str = ""
+    file: str | None = None
+    environment: Mapping[str, str] | None = None
 
-    def variables(self) -> Mapping[str, str]:
-        """Every variable that has a value, by its flat name."""
-        cases: Mapping[str, Callable[[str], str]] = {"": str, "_lower": str.lower, "_upper": str.upper}
-        names = {"stream_schema": self.schema, "stream_table": self.table}
-        return {
-            **{
-                f"{name}{case}": change(value)
-                for name, value in names.items()
-                for case, change in cases.items()
-            },
-            "stream_name": self.stream.lower(),
-            "stream_full_name": f'"{self.schema}"."{self.table}"',
-            "source_name": self.source[0].lower(),
-            "source_type": self.source[1],
-            "target_name": self.target[0].lower(),
-            "target_type": self.target[1],
-            "target_schema": self.target_schema,
-            "run_timestamp": self.started.strftime("%Y_%m_%d_%H%M%S"),
-            "YYYY": self.started.strftime("%Y"),
-            "YY": self.started.strftime("%y"),
-            "MM": self.started.strftime("%m"),
-            "DD": self.started.strftime("%d"),
-            "HH": self.started.strftime("%H"),
-            "mm": self.started.strftime("%M"),
-            "ss": self.started.strftime("%S"),
+    def variables(self) -> Variables:
+        """Every variable that has a value before the target is known."""
+        return Variables(
+            {
+                **_in_cases("stream_schema", self.schema),
+                **_in_cases("stream_table", self.table),
+                "stream_name": self.stream.lower(),
+                "stream_full_name": self.full_name,
+                "stream_run_id": self.id or clean_name(self.stream),
+                "stream_description": self.description or "",
+                "source_name": self.source[0].lower(),
+                "source_type": self.source[1],
+                "source_kind": "database",
+                "target_name": self.target[0].lower(),
+                "target_type": self.target[1],
+                "target_kind": "database",
+                "target_schema": self.target_schema,
+                "run_id": self.id or clean_name(self.stream),
+                "run_stream": self.stream,
+                "execution.id": self.run_id,
+                "execution.start_time": self.started.isoformat(),
+                **({"update_key": self.update_key} if self.update_key else {}),
+                **({"execution.file_path": self.file} if self.file else {}),
+                **_times(self.started),
+                **{f"env.{key}": value for key, value in (self.environment or {}).items()},
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Variables:
+    """Variables and their values.
+
+    Attributes:
+        values: By name: flat (``stream_table``), or with a dot where the name has one (``timestamp.unix``).
+    """
+
+    values: Mapping[str, str]
+
+    def with_object(self, schema: str, table: str, full_name: str) -> Variables:
+        """The same, with those that the target object gives."""
+        found = {
+            "object_name": f"{schema}.{table}",
+            "object_schema": schema,
+            "object_table": table,
+            "object_full_name": full_name,
+            "target_table": table,
+            "run_object": f"{schema}.{table}",
         }
+        return Variables({**self.values, **found})
+
+    def and_more(self, values: Mapping[str, str]) -> Variables:
+        """The same, with more values."""
+        return Variables({**self.values, **values})
+
+    def in_object(self, template: str) -> tuple[str, list[str]]:
+        """Put the values into an ``object``, cleaned.
+
+        Args:
+            template: Such as ``{stream_schema}_{stream_table}``, or with dots: ``{stream.schema}``.
+
+        Returns:
+            The object's name, and the variables that have no value here. Those are removed, as in Sling.
+
+        Example:
+            >>> Variables({"stream_schema": "a b"}).in_object("{stream.schema}_{x}{stream_schema}")
+            ('a_b_a_b', ['x'])
+        """
+        unresolved: list[str] = []
+
+        def value(match: re.Match[str]) -> str:
+            found = self._find(match.group(1))
+            if found is None:
+                unresolved.append(match.group(1))
+                return ""
+            name, text = found
+            return text if _VERBATIM.fullmatch(name) else clean_name(text)
+
+        return _VARIABLE.sub(value, template), unresolved
+
+    def in_sql(self, template: str) -> str:
+        """Put the values into SQL. What has no value is kept: it may be the SQL's own.
+
+        Example:
+            >>> Variables({"stream_table": "t"}).in_sql("select '{x}' from {stream_table}")
+            "select '{x}' from t"
+        """
+
+        def value(match: re.Match[str]) -> str:
+            found = self._find(match.group(1))
+            return match.group() if found is None else found[1]
+
+        return _VARIABLE.sub(value, template)
+
+    def _find(self, name: str) -> tuple[str, str] | None:
+        for spelled in (name, _NESTED.sub(r"\1_", name)):
+            if spelled in self.values:
+                return spelled, self.values[spelled]
+        return None
 
 
-def render_object(template: str, names: StreamNames) -> tuple[str, list[str]]:
-    """Put the variables' values into an ``object``.
-
-    Args:
-        template: Such as ``{stream_schema}_{stream_table}``, or with dots: ``{stream.schema}``.
-        names: What the variables are made of.
-
-    Returns:
-        The object's name, and the variables that have no value here. Those are removed, as in Sling.
+def clean_name(value: str) -> str:
+    """Make a value fit for a name: other characters become underscores, a leading digit gets one before it.
 
     Example:
-        >>> from datetime import datetime
-        >>> names = StreamNames("a b.c", "a b", "c", ("S", "x"), ("T", "y"), "main", datetime(2024, 1, 2))
-        >>> render_object("{stream_schema}_{stream.table}{nope}", names)
-        ('a_b_c', ['nope'])
+        >>> clean_name('public."my table"'), clean_name("2024")
+        ('public__my_table_', '_2024')
     """
-    values = names.variables()
-    unresolved: list[str] = []
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1).replace(".", "_")
-        if name not in values:
-            unresolved.append(match.group(1))
-            return ""
-        return values[name] if name in _VERBATIM else _cleaned(values[name])
-
-    return _VARIABLE.sub(value, template), unresolved
-
-
-def _cleaned(value: str) -> str:
     clean = _UNCLEAN.sub("_", value)
     return f"_{clean}" if clean[:1].isdigit() else clean
+
+
+def _in_cases(name: str, value: str) -> Mapping[str, str]:
+    cases: Mapping[str, Callable[[str], str]] = {"": str, "_lower": str.lower, "_upper": str.upper}
+    return {f"{name}{case}": change(value) for case, change in cases.items()}
+
+
+def _times(started: datetime) -> Mapping[str, str]:
+    """The parts of the time, bare and under ``timestamp``.
+
+    `DDD` is the weekday here, as its name says; Sling's own rendering of the bare form is not.
+    """
+    formats = {
+        "YYYY": "%Y",
+        "YY": "%y",
+        "MMM": "%b",
+        "MM": "%m",
+        "DD": "%d",
+        "DDD": "%a",
+        "HH": "%H",
+        "hh": "%I",
+        "mm": "%M",
+        "ss": "%S",
+    }
+    parts = {name: started.strftime(code) for name, code in formats.items()}
+    whole = {
+        "date": started.strftime("%Y-%m-%d"),
+        "datetime": started.strftime("%Y-%m-%d %H:%M:%S"),
+        "unix": str(int(started.timestamp())),
+        "file_name": started.strftime("%Y_%m_%d_%H%M%S"),
+        "rfc3339": started.isoformat(timespec="seconds"),
+    }
+    nested = {f"timestamp.{name}": value for name, value in {**parts, **whole}.items()}
+    return {**parts, **nested, "run_timestamp": started.strftime("%Y_%m_%d_%H%M%S")}

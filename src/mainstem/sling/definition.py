@@ -11,7 +11,9 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.replication import Replication, ReplicationLike, load_replication
+from mainstem.errors import NotSupportedYetError
+from mainstem.plan import is_wildcard
+from mainstem.replication import Replication, ReplicationLike, load_replication, select_streams
 from mainstem.sling.translator import DagsterSlingTranslator
 
 __all__ = ["SlingDefinition"]
@@ -36,14 +38,22 @@ class SlingDefinition:
         """Load a replication for the adapter.
 
         Raises:
-            ReplicationError: Something is wrong with it.
+            ReplicationError: Something is wrong with it, or a stream is a wildcard.
         """
-        return cls(load_replication(config), translator or DagsterSlingTranslator())
+        replication = load_replication(config)
+        for stream in replication.streams:
+            if is_wildcard(stream.name) and not stream.disabled:
+                raise NotSupportedYetError(
+                    f"The wildcard {stream.name} has no assets yet, one for each of its tables.",
+                    position=stream.position,
+                    hint="Name the tables, or run this replication without Dagster.",
+                )
+        return cls(replication, translator or DagsterSlingTranslator())
 
     @cached_property
     def specs(self) -> Mapping[str, dg.AssetSpec]:
         """The asset spec of each stream that is not disabled, by the stream's name."""
-        return {stream.name: self._spec(stream.name) for stream in self.replication.selected()}
+        return {stream.name: self._spec(stream.name) for stream in select_streams(self.replication)}
 
     def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
         """The streams that write these assets, in the order of the document."""

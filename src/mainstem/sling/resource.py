@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from pydantic import Field
@@ -82,7 +82,7 @@ class SlingResource(dg.ConfigurableResource[None]):
         return SlingEventIterator(self._reports(context, definition, names, debug=debug), context)
 
     def _reports(
-        self, context: ExecutionContext, definition: SlingDefinition, names: Collection[str], *, debug: bool
+        self, context: ExecutionContext, definition: SlingDefinition, names: Sequence[str], *, debug: bool
     ) -> Iterator[AssetReport]:
         book = ConnectionBook([connection.connection() for connection in self.connections])
         for event in run(definition.replication, book, streams=names):
@@ -109,7 +109,7 @@ def _definition(
     return attached if translator is None else SlingDefinition.of(attached.replication, translator)
 
 
-def _selected(context: ExecutionContext, definition: SlingDefinition) -> Collection[str]:
+def _selected(context: ExecutionContext, definition: SlingDefinition) -> Sequence[str]:
     if not runs_assets(context):
         return list(definition.specs)
     return definition.streams_of(context.selected_asset_keys)

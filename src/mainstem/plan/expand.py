@@ -1,0 +1,86 @@
+"""Wildcard streams become one stream for each table or view that they match (spec §1.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fnmatch import translate
+
+from mainstem.endpoints import Source
+from mainstem.endpoints.base import split_name
+from mainstem.errors import ReplicationError
+from mainstem.replication import Replication, Stream
+
+__all__ = ["expand_wildcards", "is_wildcard"]
+
+# One of these in the object gives each table its own target.
+_PER_STREAM = re.compile(r"\{(stream[._](table|name)(_lower|_upper)?|stream[._]file[._]\w+)\}")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_wildcard(name: str) -> bool:
+    """Whether a stream's name is a pattern."""
+    return "*" in name or "?" in name
+
+
+def expand_wildcards(replication: Replication, streams: Sequence[Stream], source: Source) -> Sequence[Stream]:
+    """Put the tables that a wildcard matches in its place, sorted by name.
+
+    A table that has a stream of its own keeps that one's settings and place, and is left out where that one
+    is disabled. Patterns match schemas exactly but for case, and tables as a case-insensitive glob.
+
+    Args:
+        replication: The document.
+        streams: The streams to run, wildcards among them.
+        source: The open source, whose catalogue is asked.
+
+    Raises:
+        ReplicationError: All tables of a wildcard would get the same object.
+    """
+    explicit = {
+        _normal(stream.name, source) for stream in replication.streams if not is_wildcard(stream.name)
+    }
+    expanded: list[Stream] = []
+    for stream in streams:
+        if not is_wildcard(stream.name):
+            expanded.append(stream)
+            continue
+        _refuse_one_object(stream)
+        for name in _matches(stream.name, source):
+            key = _normal(name, source)
+            if key not in explicit:
+                explicit.add(key)
+                expanded.append(replace(stream, name=name))
+    return expanded
+
+
+def _refuse_one_object(stream: Stream) -> None:
+    if stream.single or not _PER_STREAM.search(stream.object):
+        raise ReplicationError(
+            f"All tables that {stream.name} matches would be written to the object {stream.object!r}.",
+            position=stream.position,
+            hint="Put {stream_table} into the object, and leave `single` out.",
+        )
+
+
+def _matches(pattern: str, source: Source) -> Iterator[str]:
+    parts = split_name(pattern)
+    schema, table = (source.default_schema, parts[0]) if len(parts) == 1 else (parts[0], ".".join(parts[1:]))
+    glob = re.compile(translate(table.lower()))
+    for entry in source.catalog(None if is_wildcard(schema) else schema):
+        owner, name = entry.relation.schema or "", entry.relation.name
+        if is_wildcard(schema) and not re.match(translate(schema.lower()), owner.lower()):
+            continue
+        if glob.match(name.lower()):
+            yield f"{_spelled(owner)}.{_spelled(name)}"
+
+
+def _spelled(name: str) -> str:
+    """A part of a name as a user would write it: in quotes only where it needs them."""
+    return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
+
+
+def _normal(name: str, source: Source) -> tuple[str, ...]:
+    parts = split_name(name)
+    return tuple(part.lower() for part in ([source.default_schema, *parts] if len(parts) == 1 else parts))
