@@ -233,10 +233,8 @@ class _Reader:
                 for option, inner in value.items() if isinstance(value, Mapping) else ():
                     if option in OPTION_MAPS[key] and is_said(key, option, inner):
                         yield from self._refused(key, option, merged.origin(key, option))
-            elif key in STREAM_KEYS and key != "hooks" and is_said("stream", key, value):
+            elif key in STREAM_KEYS and is_said("stream", key, value):
                 yield from self._refused("stream", key, merged.origin(key))
-        for hook_stage in merged.values.get("hooks") or {}:
-            yield Unsupported(f"`hooks` at `{hook_stage}`", self._document.position(*merged.origin("hooks")))
 
     def _refused(self, place: str, key: str, at: Location) -> Iterator[Unsupported]:
         if key not in CARRIED_OUT[place]:

@@ -12,7 +12,7 @@ __all__ = ["StreamNames", "Variables", "clean_name"]
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 _UNCLEAN = re.compile(r"[^0-9A-Za-z_]")
 # Substituted into `object` as they are; everything else is cleaned, so that no name breaks out of its place.
-_VERBATIM = re.compile(r"run_timestamp|.*_full_name|timestamp\..*|env\..*")
+_VERBATIM = re.compile(r"run_timestamp|.*_full_name|timestamp\..*|env\..*|[YMDHhms]{2,4}")
 # The first word of a variable may be followed by a dot in the underscore's place: `{stream.table}`.
 _NESTED = re.compile(r"^(stream|object|source|target|run)\.")
 
