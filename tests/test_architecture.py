@@ -37,7 +37,20 @@ LAYERS = (
 )
 # Beside the layers: what each of these may import. The command line knows the engine and no adapter.
 BESIDE = {
-    "cli": {"_version", "errors", "report", "events", "api", "cli"},
+    "cli": {
+        "_version",
+        "errors",
+        "schema",
+        "report",
+        "events",
+        "connections",
+        "replication",
+        "endpoints",
+        "plan",
+        "engine",
+        "api",
+        "cli",
+    },
     "testing": {"errors", "testing"},
     "__init__": {"_version", "api"},
 }
