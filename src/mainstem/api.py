@@ -49,7 +49,7 @@ def replicate(
         config: The replication: a path to a YAML or JSON file, its text, or a mapping.
         connections: What its ``source`` and ``target`` may name: URLs, mappings or
             :class:`~mainstem.connections.Connection` objects by name. Names that are not here are looked up
-            in the process environment; the document may also hold URLs.
+            in the environment, ``env.yaml`` and dbt's profiles; the document may also hold URLs.
         streams: Which streams to run: names, ids, globs, ``tag:x``, or ``-tag:x`` to leave out. ``None`` runs
             all that are not disabled.
         overrides: Keys that win over every stream's own, such as ``{"mode": "full-refresh"}``.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -117,11 +116,13 @@ class _Run:
         overrides: Mapping[str, Any] | None,
         settings: Settings | None,
     ) -> None:
-        self._replication = load_replication(config, overrides=overrides)
         book = connections if isinstance(connections, ConnectionBook) else ConnectionBook(connections)
+        self._replication = load_replication(config, book.variables, overrides)
         self._source = book.find(self._replication.source)
         self._target = book.find(self._replication.target)
-        self._settings = settings or Settings.from_environment({**os.environ, **self._replication.variables})
+        self._settings = settings or Settings.from_environment(
+            {**book.variables, **self._replication.variables}
+        )
         self._tokens = streams
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
         self._started = datetime.now().astimezone()

@@ -80,7 +80,8 @@ class MainstemError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         self.message = message
         self.hint = hint
-        super().__init__(f"{message} {hint}" if hint else message)
+        between = "" if hint and hint.startswith("\n") else " "
+        super().__init__(f"{message}{between}{hint}" if hint else message)
 
 
 class ConfigError(MainstemError):

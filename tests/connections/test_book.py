@@ -325,7 +325,7 @@ def test_an_unknown_name_tells_every_place_that_was_looked_at_in_order(machine: 
         "  - ENV_YAML: X",
         f"  - {machine.env_yaml}: Y, Y2",
         f"  - {machine.profiles}: not there",
-        "  - built-in: LOCAL ",
+        "  - built-in: LOCAL",
         "Define it in one of these, or write a URL in its place.",
     ]
 

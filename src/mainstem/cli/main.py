@@ -1,29 +1,42 @@
-"""The commands, their options and their exit codes (spec §8): 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C."""
+"""The commands and their options. What they do is imported when they do it: --help answers at once."""
 
 from __future__ import annotations
 
 import sys
-import warnings
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from mainstem._version import __version__
+from mainstem.cli.command import run_command
+from mainstem.cli.exits import Stop
+from mainstem.cli.options import Flags, with_flags
+from mainstem.cli.output import Output, chosen_output
 
 __all__ = ["main"]
 
+_EXAMPLES = """\
+mainstem run replication.yaml
+mainstem run -r replication.yaml --streams 'public.orders,tag:daily' --mode full-refresh
+mainstem run replication.yaml --env '{SCHEMA: shop}' --json
+mainstem run --src-conn MY_PG --src-stream public.orders --tgt-conn MY_DUCK --tgt-object main.orders
+mainstem run --src-conn MY_PG --src-stream 'select * from orders' --tgt-conn MY_DUCK --tgt-object o
+mainstem plan replication.yaml
+mainstem conns list
+mainstem conns exec MY_PG 'select count(*) from public.orders'
+"""
+
 app = typer.Typer(
     help="Embedded ELT: replicate databases in process, on Arrow.",
-    no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
 )
+conns = typer.Typer(help="Look at connections, and through them.", rich_markup_mode="rich")
+app.add_typer(conns, name="conns")
 
-_FAILED = 1
-_WRONG_USAGE = 2
-_INTERRUPTED = 130
+_Name = Annotated[str, typer.Argument(help="The connection's name, or a URL.", metavar="NAME")]
+_Debug = Annotated[bool, typer.Option("-d", "--debug", help="With an error, show the types of its causes.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -32,66 +45,176 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _mainstem(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Keep `run` a command of its own, though it is the only one."""
+    """Embedded ELT: replicate databases in process, on Arrow.
+
+    For example:
+
+    $ mainstem run replication.yaml
+    """
+    _help_if_alone(context)
+
+
+@conns.callback(invoke_without_command=True)
+def _conns(context: typer.Context) -> None:
+    """Look at connections, and through them. SLING_OUTPUT=json writes JSON.
+
+    For example:
+
+    $ mainstem conns list
+    """
+    _help_if_alone(context)
+
+
+def _help_if_alone(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())  # noqa: T201 - the command's output
 
 
 @app.command()
-def run(
-    file: Annotated[Path | None, typer.Argument(help="The replication, as YAML or JSON.")] = None,
-    replication: Annotated[
-        Path | None, typer.Option("-r", "--replication", help="The same, as Sling spells it.")
-    ] = None,
-    streams: Annotated[
-        str | None, typer.Option("--streams", help="Run only these streams, separated by commas.")
-    ] = None,
-) -> None:
-    """Run a replication.
+@with_flags
+def run(flags: Flags) -> None:
+    """Run a replication: a file, or what --src-conn and its neighbours say.
 
-    Connections are environment variables: the name that the file uses, and a URL as the value.
+    Connections are environment variables, or stand in ~/.sling/env.yaml or in dbt's profiles.
 
-    Example:  MY_PG=postgresql://me:secret@db/shop MY_DUCK=duckdb:///tmp/shop.duckdb mainstem run shop.yaml
+    For example:
+
+    $ mainstem run replication.yaml
+
+    $ mainstem run -r replication.yaml --streams public.orders,tag:daily
+
+    $ mainstem run --src-conn PG --src-stream public.t --tgt-conn DUCK --tgt-object t
     """
-    console = Console(stderr=True)
-    chosen = file or replication
-    if chosen is None or (file and replication):
-        console.print("Give one replication file: mainstem run replication.yaml", style="red")
-        raise typer.Exit(_WRONG_USAGE)
-    raise typer.Exit(
-        _run(console, chosen, [name.strip() for name in streams.split(",")] if streams else None)
-    )
+    if flags.examples:
+        print(_EXAMPLES, end="")  # noqa: T201 - the command's output
+        return
+
+    def body(stop: Stop) -> int:
+        from mainstem.cli.run import run_replication  # noqa: PLC0415 - the engine takes a moment to import
+
+        return run_replication(flags, stop)
+
+    left = " What was published stays; nothing half was published."
+    run_command(body, debug=flags.verbose, interrupted=left)
 
 
-def _run(console: Console, file: Path, streams: list[str] | None) -> int:
-    # Imported here, so that --help and --version answer at once.
-    from mainstem.api import replicate  # noqa: PLC0415
-    from mainstem.cli.progress import progress_display  # noqa: PLC0415
-    from mainstem.errors import MainstemError, ReplicationFailedError  # noqa: PLC0415
+@app.command()
+@with_flags
+def plan(flags: Flags) -> None:
+    """Show what a run would do: tables, columns with their types, DDL. Nothing is changed anywhere.
 
-    with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_rest: console.print(f"warning: {message}", style="yellow")
-        try:
-            with progress_display(console) as display:
-                replicate(file, streams=streams, on_event=display.show)
-        except ReplicationFailedError:
-            # Each failed stream and the summary are on the screen already.
-            return _FAILED
-        except MainstemError as error:
-            console.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
-            return _FAILED
-        except KeyboardInterrupt:
-            console.print(
-                "Interrupted. What was published stays; nothing half was published.", style="yellow"
-            )
-            return _INTERRUPTED
-    return 0
+    For example:
+
+    $ mainstem plan replication.yaml
+
+    $ mainstem plan replication.yaml --json
+    """
+    if flags.examples:
+        print(_EXAMPLES, end="")  # noqa: T201 - the command's output
+        return
+
+    def body(stop: Stop) -> int:
+        from mainstem.cli.plan import show_plan  # noqa: PLC0415 - the engine takes a moment to import
+
+        return show_plan(flags, stop)
+
+    run_command(body, debug=flags.verbose)
+
+
+@conns.command("list")
+def conns_list(debug: _Debug = False) -> None:
+    """List the connections that a replication may name, and where each comes from.
+
+    For example:
+
+    $ mainstem conns list
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.conns import list_connections  # noqa: PLC0415 - so that --help answers at once
+
+        return list_connections(chosen_output(None))
+
+    run_command(body, debug=debug)
+
+
+@conns.command("test")
+def conns_test(name: _Name, debug: _Debug = False) -> None:
+    """Open a connection, and say whether that works.
+
+    For example:
+
+    $ mainstem conns test MY_PG
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.conns import test_connection  # noqa: PLC0415 - so that --help answers at once
+
+        return test_connection(name, chosen_output(None))
+
+    run_command(body, debug=debug)
+
+
+@conns.command("discover")
+def conns_discover(
+    name: _Name,
+    pattern: Annotated[
+        str | None, typer.Option("-p", "--pattern", help="Only these, such as public.ord*.")
+    ] = None,
+    columns: Annotated[bool, typer.Option("--columns", help="List their columns.")] = False,
+    debug: _Debug = False,
+) -> None:
+    """List the tables and views of a connection.
+
+    For example:
+
+    $ mainstem conns discover MY_PG --pattern 'public.ord*' --columns
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.conns import discover  # noqa: PLC0415 - so that --help answers at once
+
+        return discover(name, pattern, columns=columns, output=chosen_output(None))
+
+    run_command(body, debug=debug)
+
+
+@conns.command("exec")
+def conns_exec(
+    name: _Name,
+    sql: Annotated[list[str], typer.Argument(help="Statements, or paths of .sql files.", metavar="SQL...")],
+    output: Annotated[Output | None, typer.Option("-o", "--output", help="How to write the rows.")] = None,
+    limit: Annotated[
+        int, typer.Option("-l", "--limit", min=0, help="At most so many rows; 0 for all.")
+    ] = 100,
+    debug: _Debug = False,
+) -> None:
+    """Run SQL on a connection, and write its rows to standard output.
+
+    For example:
+
+    $ mainstem conns exec MY_PG 'select * from public.orders' -o csv --limit 10
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.conns import execute  # noqa: PLC0415 - so that --help answers at once
+
+        return execute(name, sql, limit, chosen_output(output))
+
+    run_command(body, debug=debug)
 
 
 def main() -> None:
     """The entry point of the `mainstem` command."""
-    sys.exit(app())
+    try:
+        sys.exit(app())
+    except KeyboardInterrupt:
+        # Before a command had begun.
+        sys.exit(130)

@@ -23,18 +23,18 @@ from mainstem.events import (
 )
 from mainstem.report import StreamReport
 
-__all__ = ["ProgressDisplay", "progress_display"]
+__all__ = ["Display", "progress_display"]
 
 
-class ProgressDisplay(Protocol):
-    """Shows events to a person."""
+class Display(Protocol):
+    """Shows events."""
 
     def show(self, event: Event) -> None:
         """Show one event, in the order in which the engine yields them."""
 
 
 @contextmanager
-def progress_display(console: Console) -> Iterator[ProgressDisplay]:
+def progress_display(console: Console) -> Iterator[Display]:
     """Open the display that fits the console: live on a terminal, a line for each step elsewhere.
 
     Args:

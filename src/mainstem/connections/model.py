@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
+from typing_extensions import Self
+
+from mainstem.connections.secrecy import is_secret
+from mainstem.connections.systems import canonical_type
+from mainstem.connections.text import utf8
 from mainstem.errors import ConnectionConfigError
 
 __all__ = ["Connection", "Secret"]
-
-# Property names whose values are secret, by their ending: `password`, `motherduck_token`, `private_key`, ...
-_SECRET_ENDINGS = (
-    "password",
-    "token",
-    "secret",
-    "key",
-    "passphrase",
-    "conn_str",
-    "passcode",
-    "sas_svc_url",
-    "key_body",
-)
 
 
 class Secret:
@@ -48,27 +41,47 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret('***')"
 
+    def __format__(self, spec: str) -> str:
+        return format("***", spec)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self._value == other._value
 
     def __hash__(self) -> int:
         return hash(self._value)
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __getstate__(self) -> NoReturn:
         raise TypeError("A secret is not pickled: pass the connection's name instead.")
+
+    def __reduce__(self) -> NoReturn:
+        self.__getstate__()
 
 
 @dataclass(frozen=True)
 class Connection:
     """Where a system is, and how to get in.
 
+    However it is made, its type takes the one name that we know a system by, its properties' names are in
+    lower case, and their secret values are hidden at once.
+
     Attributes:
         name: The name that a replication uses.
         type: The kind of system, such as ``postgres`` or ``duckdb``.
-        properties: Everything else, by Sling's property names; secret ones are :class:`Secret`.
+        properties: Everything else, by Sling's property names; secret ones are :class:`Secret`. Given as
+            ``None`` means not given; numbers become text, a mapping or a list becomes JSON, secret as a
+            whole.
+
+    Raises:
+        ConnectionConfigError: A value is bytes that are no UTF-8.
 
     Example:
-        >>> Connection.of("MY_POSTGRES", "postgres", {"host": "db", "password": "hunter2"})
+        >>> Connection("MY_POSTGRES", "postgresql", {"Host": "db", "password": "hunter2"})
         Connection(name='MY_POSTGRES', type='postgres', properties={'host': 'db', 'password': Secret('***')})
     """
 
@@ -76,17 +89,16 @@ class Connection:
     type: str
     properties: Mapping[str, str | Secret] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        given: dict[str, Any] = {key.lower(): value for key, value in self.properties.items()}
+        hidden = {key: self._hidden(key, value) for key, value in given.items() if value is not None}
+        object.__setattr__(self, "type", canonical_type(self.type))
+        object.__setattr__(self, "properties", hidden)
+
     @classmethod
     def of(cls, name: str, type: str, properties: Mapping[str, Any]) -> Connection:  # noqa: A002
-        """Make a connection from plain values, hiding the secret ones at once.
-
-        Args:
-            name: The name that a replication uses.
-            type: The kind of system.
-            properties: Property names and values. ``None`` means not given; numbers become text.
-        """
-        given = {key.lower(): value for key, value in properties.items() if value is not None}
-        return cls(name, type.lower(), {key: _hidden(key, value) for key, value in given.items()})
+        """Make a connection from values of any type."""
+        return cls(name, type, properties)
 
     def text(self, key: str) -> str | None:
         """Return a property as text, secrets revealed; ``None`` where it is not given."""
@@ -108,9 +120,24 @@ class Connection:
             )
         return value
 
+    def _hidden(self, key: str, value: Any) -> str | Secret:
+        if isinstance(value, Secret):
+            return value
+        if isinstance(value, (Mapping, list, tuple)):
+            return Secret(json.dumps(value, default=_plain, ensure_ascii=False))
+        text = self._text(key, value)
+        return Secret(text) if is_secret(key, text) else text
 
-def _hidden(key: str, value: Any) -> str | Secret:
+    def _text(self, key: str, value: Any) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        text = utf8(value) if isinstance(value, bytes) else str(value)
+        if text is None:
+            raise ConnectionConfigError(f"Connection {self.name}: {key!r} is bytes that are no UTF-8.")
+        return text
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, Secret):
-        return value
-    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-    return Secret(text) if key.endswith(_SECRET_ENDINGS) else text
+        return value.reveal()
+    return dict(value) if isinstance(value, Mapping) else str(value)

@@ -11,7 +11,7 @@ from mainstem.endpoints.base import (
     Target,
     TargetTable,
 )
-from mainstem.endpoints.registry import open_endpoint, open_source, open_target
+from mainstem.endpoints.registry import cancel_all, open_endpoint, open_source, open_target
 
 __all__ = [
     "Capabilities",
@@ -23,6 +23,7 @@ __all__ = [
     "Staging",
     "Target",
     "TargetTable",
+    "cancel_all",
     "open_endpoint",
     "open_source",
     "open_target",

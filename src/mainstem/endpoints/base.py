@@ -192,6 +192,13 @@ class Endpoint(ABC):
     def close(self) -> None:
         """Let go of the system. Closing twice is allowed."""
 
+    @abstractmethod
+    def cancel(self) -> None:
+        """Break off the statement that runs, at the server too. Any thread may call it, at any time.
+
+        The thread that waits for the statement gets an :class:`~mainstem.errors.EndpointError`.
+        """
+
     def relation(self, name: str) -> Relation:
         """Read a name of the replication, such as ``data.orders`` or ``"My Schema"."My Table"``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -106,6 +106,13 @@ class DuckDB(Target):
     def close(self) -> None:
         if "_duckdb" in self.__dict__:
             self._duckdb.close()
+
+    @override
+    def cancel(self) -> None:
+        # It may be closed already.
+        with suppress(duckdb.Error):
+            if "_duckdb" in self.__dict__:
+                self._duckdb.interrupt()
 
     @override
     def catalog(self, schema: str | None = None) -> Sequence[CatalogEntry]:

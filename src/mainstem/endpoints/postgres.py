@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote, urlencode
@@ -136,6 +137,8 @@ class Postgres(Source):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
+        self._closing = threading.Lock()
+        self._closed = False
         try:
             self._adbc = adbc.connect(_uri(connection))
         except adbc_driver_manager.Error as error:
@@ -148,7 +151,16 @@ class Postgres(Source):
 
     @override
     def close(self) -> None:
-        self._adbc.close()
+        # The driver must not let go of a connection that is being cancelled.
+        with self._closing:
+            self._closed = True
+            self._adbc.close()
+
+    @override
+    def cancel(self) -> None:
+        with self._closing, suppress(adbc_driver_manager.Error):
+            if not self._closed:
+                self._adbc.adbc_cancel()
 
     @override
     def catalog(self, schema: str | None = None) -> Sequence[CatalogEntry]:

@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import threading
 from collections.abc import Mapping
+from typing import TypeVar
+from weakref import WeakSet
 
 from mainstem.connections import Connection
 from mainstem.endpoints.base import Endpoint, Source, Target
 from mainstem.errors import ConfigError, ConnectionConfigError
 
-__all__ = ["open_endpoint", "open_source", "open_target"]
+__all__ = ["cancel_all", "open_endpoint", "open_source", "open_target"]
+
+_Opened = TypeVar("_Opened", bound=Endpoint)
 
 # type → (module, class, extra that installs its driver)
 _ENDPOINTS: Mapping[str, tuple[str, str, str]] = {
     "postgres": ("mainstem.endpoints.postgres", "Postgres", "postgres"),
     "duckdb": ("mainstem.endpoints.duckdb", "DuckDB", "duckdb"),
 }
+
+
+_open: WeakSet[Endpoint] = WeakSet()
+_open_lock = threading.Lock()
+
+
+def cancel_all() -> None:
+    """Break off what every open endpoint of this process is doing: the process is told to end.
+
+    Any thread may call it; a second time as well.
+    """
+    with _open_lock:
+        endpoints = list(_open)
+    for endpoint in endpoints:
+        endpoint.cancel()
 
 
 def open_endpoint(connection: Connection) -> Endpoint:
@@ -27,7 +47,7 @@ def open_endpoint(connection: Connection) -> Endpoint:
         ConfigError: Its driver is not installed.
         ConnectError: The system cannot be reached, or refused the credentials.
     """
-    return _endpoint_class(connection)(connection)
+    return _remembered(_endpoint_class(connection)(connection))
 
 
 def open_source(connection: Connection) -> Source:
@@ -41,7 +61,7 @@ def open_source(connection: Connection) -> Source:
     found = _endpoint_class(connection)
     if not issubclass(found, Source):
         raise _cannot_be(connection, "read")
-    return found(connection)
+    return _remembered(found(connection))
 
 
 def open_target(connection: Connection) -> Target:
@@ -55,7 +75,13 @@ def open_target(connection: Connection) -> Target:
     found = _endpoint_class(connection)
     if not issubclass(found, Target):
         raise _cannot_be(connection, "written")
-    return found(connection)
+    return _remembered(found(connection))
+
+
+def _remembered(endpoint: _Opened) -> _Opened:
+    with _open_lock:
+        _open.add(endpoint)
+    return endpoint
 
 
 def _endpoint_class(connection: Connection) -> type[Endpoint]:

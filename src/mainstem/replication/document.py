@@ -62,17 +62,19 @@ class Document:
         return Document(values, self.source, self._positions, self._lines, self.flow)
 
 
-def read_document(given: ReplicationLike) -> Document:
+def read_document(given: ReplicationLike | Document) -> Document:
     """Read a replication document.
 
     Args:
         given: A path (``str`` or ``Path``), a mapping, which is copied, or YAML or JSON text: a ``str`` of
-            several lines, or one that begins with a brace.
+            several lines, or one that begins with a brace. A document that is read already is returned.
 
     Raises:
         ReplicationError: The file cannot be read, is not UTF-8, is not YAML, has a key twice, or is not a
             mapping; with line and column where there are any.
     """
+    if isinstance(given, Document):
+        return given
     if isinstance(given, Mapping):
         return Document(_plain(given, set()), _MAPPING)
     is_text = isinstance(given, str) and ("\n" in given or given.lstrip().startswith("{"))

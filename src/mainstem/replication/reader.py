@@ -47,14 +47,15 @@ _Options = TypeVar("_Options", bound=Options)
 
 
 def load_replication(
-    given: ReplicationLike | Replication,
+    given: ReplicationLike | Document | Replication,
     environment: Mapping[str, str] | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Replication:
     """Read and check a replication.
 
     Args:
-        given: A path, YAML or JSON text, a mapping, or a replication that is already loaded.
+        given: A path, YAML or JSON text, a mapping, a document that is already read, or a
+            replication that is already loaded.
         environment: What ``$VAR`` under ``env:`` means. By default the process environment.
         overrides: Keys that win over every stream's own, as the command line's do (spec §1.5); the option
             maps are merged key by key.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from mainstem.connections import Connection, connection_from_url
+from mainstem.connections import Connection, connection_of
 from mainstem.errors import ConnectionConfigError
 
 __all__ = ["SlingConnectionResource", "SlingMode"]
@@ -66,12 +66,7 @@ class SlingConnectionResource(dg.PermissiveConfig):
                 or of another type.
         """
         given = {key: _value(self.name, key, value) for key, value in dict(self).items()}
-        name, kind = str(given.pop("name")), str(given.pop("type"))
-        url = given.pop("connection_string")
-        if url:
-            from_url = connection_from_url(name, str(url), kind)
-            return Connection.of(name, from_url.type, {**from_url.properties, **given})
-        return Connection.of(name, kind, given)
+        return connection_of(self.name, given)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         # A connection is printed in tracebacks and notebooks: name and type are enough to know it by.
