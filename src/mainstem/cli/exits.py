@@ -128,6 +128,6 @@ def _leave(code: int) -> NoReturn:
         os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
     os.write(
         sys.stderr.fileno(),
-        b"Ended without cleaning up. Nothing half was published; the next run sweeps the rest.\n",
+        b"Ended at once. Nothing half was published.\n",
     )
     os._exit(code)
