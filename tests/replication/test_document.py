@@ -113,6 +113,48 @@ def test_a_file_that_is_no_replication_is_one_clear_error(tmp_path: Path, text: 
         load_replication(write(tmp_path, text))
 
 
+def bomb(levels: int) -> str:
+    first = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
+    return first + "".join(f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, levels))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (bomb(12), "more than 2,000,000 values, aliases followed"),
+        ("a: " + "[" * 100_000 + "\n", "nested deeper than 100 levels"),
+        ("a: &x [*x]\n", "no complete anchor &x before this alias"),
+        ("a: !!python/object:os.system x\n", "tag .* means nothing here"),
+        ("a: 1\n---\nb: 2\n", "more than one YAML document"),
+        ("a: \x00\n", "malformed"),
+        ("x: " + "y" * (33 * 2**20), "larger than 32 MiB"),
+    ],
+)
+def test_a_hostile_document_is_one_clear_error(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ReplicationError, match=said):
+        load_replication(write(tmp_path, text))
+
+
+def test_a_file_of_ten_megabytes_is_read(tmp_path: Path) -> None:
+    streams = "".join(f"  s.t{index}:\n    description: {'x' * 1000}\n" for index in range(10_000))
+    path = write(tmp_path, f"source: A\ntarget: B\ndefaults: {{object: x}}\nstreams:\n{streams}")
+    assert path.stat().st_size > 10_000_000
+    assert len(load_replication(path).streams) == 10_000
+
+
+def test_a_line_that_is_shown_shows_no_secret(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "source: [postgresql://me:c4n4ry@hunter2@db/x]\n"
+        "target: {url: 'duckdb://x?motherduck_token=c4n4ry', password: c4n4ry}\nstreams: 7\n",
+    )
+    with pytest.raises(ReplicationError) as caught:
+        load_replication(path)
+    assert "://me:***@db/x" in str(caught.value)
+    assert "c4n4ry" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_missing_file_and_one_that_is_not_utf8_are_clear_errors(tmp_path: Path) -> None:
     with pytest.raises(ReplicationError, match="cannot be read: No such file"):
         load_replication(tmp_path / "none.yaml")

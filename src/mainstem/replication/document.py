@@ -16,7 +16,7 @@ __all__ = ["Document", "ReplicationLike", "read_document"]
 ReplicationLike = Mapping[str, Any] | str | Path
 
 _MAPPING = "<dict>"
-_USER_INFO = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
+_USER_INFO = re.compile(r"(://[^:/@\s]*:)\S*@")
 _SECRET_VALUE = re.compile(r"(?i)((?:password|token|secret|passphrase|_key)[\"']?\s*[:=]\s*)\S.*")
 
 
