@@ -211,7 +211,8 @@ class _Run:
                     yield event
             except StreamError as error:
                 yield outcome.failed(error)
-                if isinstance(error.cause, ConnectError):
+                # What keeps one stream out keeps the others out.
+                if error.phase == "connect" or isinstance(error.cause, ConnectError):
                     outcome.skipped += [other.name for other in streams[index + 1 :]]
                     yield from (StreamSkipped(name, error) for name in outcome.skipped)
                     return
