@@ -10,7 +10,7 @@ help:
 	@echo "make demo     set everything up and run the whole pipeline: Postgres, dlt, dbt, a chart"
 	@echo "make ui       the same project in the Dagster UI (after make demo it shows that run)"
 	@echo "make test     set everything up and run the tests"
-	@echo "make check    ruff, strict types, and the checks on the tests themselves"
+	@echo "make check    ruff, strict types, and the lint of the tests themselves"
 	@echo "make install  only the environment, in .venv, with .venv/bin/mainstem"
 	@echo "make bench    the benchmarks (none yet)"
 	@echo "make lock     resolve requirements.lock again (needs uv)"
@@ -37,6 +37,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/lint.py
 
 fix: install
 	$(BIN)/ruff check --fix .

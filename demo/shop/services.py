@@ -44,6 +44,8 @@ def locked(what: str) -> Iterator[None]:
             ) from error
         file.truncate(0)
         print(f"{what}, process {os.getpid()},", file=file, flush=True)
+        # Dagster's processes hold the lock as well: one that outlives us still writes.
+        os.set_inheritable(file.fileno(), True)
         yield
 
 
@@ -87,6 +89,7 @@ def dagster(command: Sequence[str], log: Path | None = None) -> Iterator[subproc
             stdout=output,
             stderr=output,
             start_new_session=True,
+            close_fds=False,
         )
         try:
             yield process

@@ -19,6 +19,7 @@ from mainstem.errors import (
     EndpointError,
     MainstemError,
     NotSupportedYetError,
+    ReplicationError,
     ReplicationFailedError,
     StreamError,
 )
@@ -157,10 +158,13 @@ class _Run:
             if not streams:
                 return Plan(self._source.name, self._target.name, [])
             facts = self._facts(opened)
+            writers: dict[str, str] = {}
             for stream in streams:
                 try:
                     with _phase(stream, "plan"):
-                        plans.append(plan_stream(stream, facts))
+                        planned = plan_stream(stream, facts)
+                        _refuse_second_writer(planned, stream, writers)
+                        plans.append(planned)
                 except StreamError as error:
                     failures.append(error)
         if failures:
@@ -199,13 +203,14 @@ class _Run:
 
     def _each(self, streams: Sequence[Stream], opened: ExitStack, outcome: _Outcome) -> Iterator[Event]:
         facts: RunFacts | None = None
+        writers: dict[str, str] = {}
         for index, stream in enumerate(streams):
             try:
                 if facts is None:
                     with _phase(stream, "connect"):
                         facts = self._facts(opened)
                         facts.target.connect()
-                for event in self._stream(stream, facts):
+                for event in self._stream(stream, facts, writers):
                     if isinstance(event, StreamPublished):
                         outcome.reports.append(event.report)
                     yield event
@@ -217,10 +222,11 @@ class _Run:
                     yield from (StreamSkipped(name, error) for name in outcome.skipped)
                     return
 
-    def _stream(self, stream: Stream, facts: RunFacts) -> Iterator[Event]:
+    def _stream(self, stream: Stream, facts: RunFacts, writers: dict[str, str]) -> Iterator[Event]:
         began = time.monotonic()
         with _phase(stream, "plan"):
             plan = plan_stream(stream, facts)
+            _refuse_second_writer(plan, stream, writers)
             found = facts.target.inspect(plan.target) if plan.ignore_existing else None
         yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
         moved = _Moved()
@@ -317,6 +323,17 @@ def _phase(stream: Stream, phase: str) -> Iterator[None]:
         raise
     except MainstemError as error:
         raise StreamError(stream=stream.name, phase=phase, cause=error) from error
+
+
+def _refuse_second_writer(plan: StreamPlan, stream: Stream, writers: dict[str, str]) -> None:
+    """Two streams of a run that write one table would leave the rows of the second alone."""
+    first = writers.setdefault(str(plan.target).lower(), stream.name)
+    if first != stream.name:
+        raise ReplicationError(
+            f"The streams {first} and {stream.name} would both be written to {plan.target}.",
+            position=stream.position,
+            hint="Give one of them an `object` of its own.",
+        )
 
 
 def _check_count(sent: int, found: int) -> None:

@@ -274,6 +274,6 @@ def test_nesting_without_end_is_refused(machine: Machine) -> None:
 @example("env: {A: 1}\nconnections: {PG: {type: s3}}")
 def test_whatever_stands_in_it_gives_connections_or_problems(tmp_path: Path, text: str) -> None:
     book = ConnectionBook({}, {"ENV_YAML": text, "SLING_ENV_YAML": f"connections:\n  PG: {text}"}, tmp_path)
-    book.list()
-    book.problems()
-    dict(book.variables)
+    assert all(listed.name for listed in book.list())
+    assert all(book.problems())
+    assert all(isinstance(value, str) for value in dict(book.variables).values())

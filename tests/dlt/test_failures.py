@@ -12,6 +12,7 @@ from tests.dlt.conftest import Project, assets_of, run
 
 from mainstem.assets import AssetEvent
 from mainstem.dlt import DagsterDltResource
+from mainstem.dlt.secrets import Secrets
 
 CANARY = "Canary/Pass word+1"
 
@@ -216,3 +217,11 @@ def test_no_event_of_a_good_run_tells_the_destinations_password(project: Project
     assert ran.success
     assert received == [CANARY]
     assert CANARY not in ran.events
+
+
+def test_an_api_key_in_an_address_is_masked() -> None:
+    secrets = Secrets(dlt.pipeline("masked", destination="duckdb"))
+    told = "Max retries exceeded with url: /v1/items?page=2&api_key=S3CRETKEY&x=1 (Caused by ...)"
+    assert secrets.redact(told) == told.replace("S3CRETKEY", "***")
+    assert secrets.told_by(ValueError(told))
+    assert not secrets.told_by(ValueError(secrets.redact(told)))

@@ -173,7 +173,7 @@ def test_a_fallback_to_text_is_told_in_the_report(source: Replicating) -> None:
         ("date", "'infinity'", "Column v holds an infinite date or time"),
         ("date[]", "'{-infinity}'", "Column v holds an infinite date or time"),
         ("integer[]", "'{{1,2},{3,4}}'", "Column v of .* holds arrays of more than one dimension"),
-        ("numeric(10,2)", "'NaN'", "NaN"),
+        ("numeric(10,2)", "'NaN'", r"holds NaN, which no decimal can carry: v\."),
         ("numeric(30,2)", "'NaN'", r"Column v \(numeric\(30,2\)\) holds a value"),
     ],
 )
@@ -402,3 +402,80 @@ def test_a_reader_sees_the_table_before_or_after_and_never_between(source: Repli
             seen.add(reader.execute("select count(*) from t").fetchall()[0][0])
         seen.add(reader.execute("select count(*) from t").fetchall()[0][0])
     assert seen == {1, 1000}
+
+
+def test_two_streams_into_one_table_are_refused_and_the_first_keeps_its_rows(source: Replicating) -> None:
+    source.create("a", "id int", "(1)")
+    source.create("b", "id int", "(2)")
+    with pytest.raises(ReplicationFailedError, match=r"a and .*b would both be written to main\.same"):
+        source.run("a", "b", object_="same")
+    assert source.warehouse.query("select id from same") == [(1,)]
+
+
+def test_tables_whose_names_become_one_are_refused_too(source: Replicating) -> None:
+    source.create("表", "id int", "(1)")
+    source.create("図", "id int", "(2)")
+    with pytest.raises(ReplicationFailedError, match=r"1 of 2 streams failed; 1 published"):
+        source.run(quoted("表"), quoted("図"))
+    assert source.warehouse.query("select id from main._") == [(1,)]
+
+
+def test_a_schema_in_another_case_is_the_same_schema(source: Replicating) -> None:
+    source.create("t", "id int", "(1)")
+    report = source.run("t", object_="MAIN.Upper").streams[0]
+    assert [column.name for column in report.columns] == ["id"]
+    assert report.row_count == 1
+
+
+def test_a_stream_that_fails_leaves_no_schema_behind(source: Replicating) -> None:
+    source.create("t", "v timestamp", "('infinity')")
+    with pytest.raises(ReplicationFailedError):
+        source.run("t", object_="fresh.t")
+    assert source.warehouse.query("select count(*) from duckdb_schemas() where schema_name = 'fresh'") == [
+        (0,)
+    ]
+
+
+def test_a_server_that_dies_in_the_middle_fails_the_stream_and_skips_the_others(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    with EmbeddedPostgres(tmp_path / "mortal") as server:
+        server.execute(
+            "create table big as select i, repeat(md5(i::text), 30) as v from generate_series(1, 60000) i",
+            "create table small as select 1 as id",
+        )
+        config = {
+            "source": "PG",
+            "target": "DUCK",
+            "defaults": {"object": "{stream_table}"},
+            "streams": {"public.big": None, "public.small": None},
+        }
+        seen: list[object] = []
+        for event in run(config, {"PG": server.url, "DUCK": warehouse.url}):
+            if isinstance(event, BatchStaged) and not any(isinstance(other, BatchStaged) for other in seen):
+                server.kill()
+            seen.append(event)
+    (failed,) = [event.error for event in seen if isinstance(event, StreamFailed)]
+    assert (failed.stream, failed.phase, type(failed.cause)) == ("public.big", "read", ConnectError)
+    assert "the connection to PostgreSQL broke" in str(failed)
+    assert [event.stream for event in seen if isinstance(event, StreamSkipped)] == ["public.small"]
+    assert isinstance(seen[-1], ReplicationFinished)
+    assert warehouse.tables() == []
+
+
+def test_a_password_may_have_any_character(tmp_path: Path, warehouse: Warehouse) -> None:
+    odd = 'it\'s \\ @:/ a "pass" wörd'
+    with EmbeddedPostgres(tmp_path / "odd", password=odd) as server:
+        server.execute("create table t as select 1 as id")
+        properties: dict[str, Any] = {
+            "type": "postgres",
+            "host": "localhost",
+            "port": server.port,
+            "user": server.user,
+            "password": odd,
+            "database": server.database,
+        }
+        config = {"source": "PG", "target": "DUCK", "streams": {"public.t": {"object": "t"}}}
+        given: dict[str, ConnectionLike] = {"PG": properties, "DUCK": warehouse.url}
+        assert replicate(config, given).rows == 1
+        assert replicate(config, {"PG": server.url, "DUCK": warehouse.url}).rows == 1

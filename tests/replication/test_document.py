@@ -123,7 +123,7 @@ def bomb(levels: int) -> str:
     [
         (bomb(12), "more than 2,000,000 values, aliases followed"),
         ("a: " + "[" * 100_000 + "\n", "nested deeper than 100 levels"),
-        ("a: &x [*x]\n", "no complete anchor &x before this alias"),
+        ("a: &x [*x]\n", "no complete anchor of this name before this alias"),
         ("a: !!python/object:os.system x\n", "tag .* means nothing here"),
         ("a: 1\n---\nb: 2\n", "more than one YAML document"),
         ("a: \x00\n", "malformed"),
@@ -153,6 +153,15 @@ def test_a_line_that_is_shown_shows_no_secret(tmp_path: Path) -> None:
     assert "://me:***@db/x" in str(caught.value)
     assert "c4n4ry" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_value_that_came_through_env_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_OF_TEST", "c4n4ry-hunter2")
+    given = {**document(**{"s.t": {"mode": "{X}", "disabled": "{X}"}}), "env": {"X": "$SECRET_OF_TEST"}}
+    with pytest.raises(ReplicationError) as caught:
+        load_replication(given)
+    assert "must specify valid mode: '{X}' is none" in str(caught.value)
+    assert "c4n4ry" not in str(caught.value)
 
 
 def test_a_missing_file_and_one_that_is_not_utf8_are_clear_errors(tmp_path: Path) -> None:

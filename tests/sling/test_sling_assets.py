@@ -369,6 +369,34 @@ def test_columns_keep_their_origin_where_a_translator_adds_a_dependency(
     assert lineage == {"id": [dg.TableColumnDep(dg.AssetKey([schema, "t"]), "id")]}
 
 
+def test_what_comes_through_env_is_not_shown_in_the_ui(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_OF_TEST", "c4n4ry-hunter2")
+    config = {
+        **replication(**{"public.{NAME}": {"sql": "select * from f('{TOKEN}')", "object": "{NAME}_x"}}),
+        "env": {"TOKEN": "$TOKEN_OF_TEST", "NAME": "users"},
+    }
+    (spec,) = assets_of(config).specs
+    assert spec.key == dg.AssetKey(["target", "users_x"])
+    assert spec.description == "select * from f('{TOKEN}')"
+    assert "c4n4ry" not in str(spec)
+
+
+@pytest.mark.filterwarnings("ignore:Function `AutoMaterializePolicy.eager` is deprecated")
+def test_a_policy_of_an_older_project_is_honoured() -> None:
+    class Eager(DagsterSlingTranslator):
+        def get_auto_materialize_policy(
+            self, stream_definition: Mapping[str, Any]
+        ) -> dg.AutoMaterializePolicy | None:
+            eager = stream_definition["name"] == "public.users"
+            return dg.AutoMaterializePolicy.eager() if eager else None
+
+    specs = {
+        spec.key.path[-1]: spec for spec in assets_of(replication("public.users", "public.t"), Eager()).specs
+    }
+    assert specs["users"].automation_condition is not None
+    assert specs["t"].automation_condition is None
+
+
 def test_the_modes_have_slings_names() -> None:
     assert [mode.value for mode in SlingMode] == [
         "incremental",

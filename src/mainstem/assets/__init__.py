@@ -4,7 +4,7 @@ An adapter describes its assets and turns its tool's results into stream reports
 sees of a run is made here, from those reports, with no branch on which tool they came from.
 """
 
-from mainstem.assets.definition import attach_definition, definition_of
+from mainstem.assets.definition import attach_definition, condition_of_policy, definition_of
 from mainstem.assets.events import (
     AssetEvent,
     AssetEventIterator,
@@ -23,6 +23,7 @@ __all__ = [
     "ExecutionContext",
     "attach_definition",
     "column_metadata",
+    "condition_of_policy",
     "definition_of",
     "report_metadata",
     "runs_assets",

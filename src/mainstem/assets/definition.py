@@ -15,6 +15,18 @@ _KEY = "mainstem/definition"
 T = TypeVar("T")
 
 
+def condition_of_policy(translator: object, subject: object) -> dg.AutomationCondition[Any] | None:
+    """The condition of a translator's ``get_auto_materialize_policy``, which older projects override.
+
+    Args:
+        translator: The user's translator. ``None`` is returned where it has no such method.
+        subject: What the method takes: the stream, the resource or the node.
+    """
+    method = getattr(translator, "get_auto_materialize_policy", None)
+    policy: dg.AutoMaterializePolicy | None = method(subject) if method is not None else None
+    return None if policy is None else policy.to_automation_condition()
+
+
 def attach_definition(spec: dg.AssetSpec, definition: object) -> dg.AssetSpec:
     """Return ``spec`` carrying ``definition``.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import table_metadata
+from mainstem.assets import condition_of_policy, table_metadata
 from mainstem.dbt import props
 from mainstem.dbt.manifest import Manifest, attached_node, node_of, upstream_ids
 from mainstem.dbt.project import DbtProject
@@ -201,10 +201,10 @@ class DagsterDbtTranslator:
 
     def get_automation_condition(
         self,
-        dbt_resource_props: Mapping[str, Any],  # noqa: ARG002 - for those who override it
+        dbt_resource_props: Mapping[str, Any],
     ) -> dg.AutomationCondition[Any] | None:
-        """Return when Dagster builds the asset by itself. It does not by default."""
-        return None
+        """Return when Dagster builds the asset by itself: never, unless an older project's policy says so."""
+        return condition_of_policy(self, dbt_resource_props)
 
     def get_partitions_def(
         self,

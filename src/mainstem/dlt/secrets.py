@@ -13,6 +13,10 @@ from dlt import Pipeline
 from dlt.common.configuration.specs.base_configuration import BaseConfiguration, is_secret_hint
 
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|private|api_?key", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(
+    r"([?&][\w.-]*(?:password|passwd|secret|token|api_?key|key|sig|signature)[\w.-]*=)[^&\s'\"<>)]+",
+    re.IGNORECASE,
+)
 _MASK = "***"
 
 
@@ -33,13 +37,14 @@ class Secrets:
         """Return ``text`` with every secret masked."""
         for secret in self._spelled:
             text = text.replace(secret, _MASK)
-        return text
+        # A source's own secrets are not in the pipeline; they show in the addresses that its errors tell.
+        return _SECRET_PARAMETER.sub(rf"\1{_MASK}", text)
 
     def told_by(self, error: BaseException | None) -> bool:
         """Whether the error, or one behind it, has a secret in its message or notes."""
         while error is not None:
             told = "\n".join([str(error), repr(error), *getattr(error, "__notes__", ())])
-            if any(secret in told for secret in self._spelled):
+            if any(secret in told for secret in self._spelled) or _tells_parameter(told):
                 return True
             error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         return False
@@ -70,6 +75,10 @@ class _Mask(logging.Filter):
             record.exc_text = self._secrets.redact(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
         return True
+
+
+def _tells_parameter(text: str) -> bool:
+    return any(not found.group().endswith(_MASK) for found in _SECRET_PARAMETER.finditer(text))
 
 
 def _quote_all(text: str) -> str:

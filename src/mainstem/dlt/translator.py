@@ -14,7 +14,7 @@ from dlt.common.destination import Destination
 from dlt.extract.pipe import Pipe
 from dlt.extract.resource import DltResource
 
-from mainstem.assets import table_metadata
+from mainstem.assets import condition_of_policy, table_metadata
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ class DagsterDltTranslator:
 
     def get_automation_condition(
         self,
-        resource: DltResource,  # noqa: ARG002 - for overriding
+        resource: DltResource,
     ) -> dg.AutomationCondition[Any] | None:
-        """When Dagster runs the asset by itself: never."""
-        return None
+        """When Dagster runs the asset by itself: never, unless an older project's policy says so."""
+        return condition_of_policy(self, resource)

@@ -155,19 +155,19 @@ class DuckDB(Target):
     def stage(self, target: Relation, schema: pa.Schema) -> Iterator[Staging]:
         place = Relation(target.schema, f"{target.name}{_STAGING_SUFFIX}")
         create = self.create_statement(place, schema)
+        schema_name = _quoted(target.schema or self.default_schema)
+        comment = exp.Literal.string(_STAGING_COMMENT).sql("duckdb")
         with _errors():
             self._refuse_views(target)
             self._sweep(place)
-            self._duckdb.execute(
-                f"CREATE SCHEMA IF NOT EXISTS {_quoted(target.schema or self.default_schema)}"
-            )
-            # One transaction holds all rows: DuckDB then writes them straight to the file, not to its log.
-            self._duckdb.begin()
-            self._duckdb.execute(create)
-            comment = exp.Literal.string(_STAGING_COMMENT).sql("duckdb")
-            self._duckdb.execute(f"COMMENT ON TABLE {_name(place)} IS {comment}")
         staging = _DuckDBStaging(self._duckdb, place)
         try:
+            with _errors():
+                # One transaction holds all rows: DuckDB then writes them to the file, not to its log.
+                self._duckdb.begin()
+                self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {schema_name}")
+                self._duckdb.execute(create)
+                self._duckdb.execute(f"COMMENT ON TABLE {_name(place)} IS {comment}")
             yield staging
         finally:
             self._discard(staging)
@@ -198,8 +198,8 @@ class DuckDB(Target):
         with _errors():
             rows = self._duckdb.execute(
                 "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()"
-                " WHERE database_name = current_database() AND schema_name = ? AND table_name = ?"
-                " ORDER BY column_index",
+                " WHERE database_name = current_database()"
+                " AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index",
                 [target.schema, target.name],
             ).fetchall()
             if not rows:
@@ -214,7 +214,7 @@ class DuckDB(Target):
     def _refuse_views(self, target: Relation) -> None:
         view = self._duckdb.execute(
             "SELECT 1 FROM duckdb_views() WHERE database_name = current_database()"
-            " AND schema_name = ? AND lower(view_name) = lower(?)",
+            " AND lower(schema_name) = lower(?) AND lower(view_name) = lower(?)",
             [target.schema, target.name],
         ).fetchone()
         if view:
@@ -227,7 +227,7 @@ class DuckDB(Target):
         """Drop what a killed run left behind, and only that."""
         found = self._duckdb.execute(
             "SELECT comment FROM duckdb_tables() WHERE database_name = current_database()"
-            " AND schema_name = ? AND table_name = ?",
+            " AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?)",
             [place.schema, place.name],
         ).fetchone()
         if found is None:
@@ -264,11 +264,9 @@ class _DuckDBStaging(Staging):
     @override
     def write(self, batch: pa.RecordBatch) -> None:
         with _errors():
-            self._duckdb.register("mainstem_batch", pa.Table.from_batches([batch]))
-            try:
-                self._duckdb.execute(f"INSERT INTO {_name(self.place)} SELECT * FROM mainstem_batch")
-            finally:
-                self._duckdb.unregister("mainstem_batch")
+            # Found by DuckDB under this name. A registered table would be kept until the transaction ends.
+            mainstem_batch = pa.Table.from_batches([batch])  # noqa: F841
+            self._duckdb.execute(f"INSERT INTO {_name(self.place)} SELECT * FROM mainstem_batch")
 
     @override
     def complete(self) -> int:
@@ -311,11 +309,23 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except duckdb.TransactionException as error:
+        if "conflict" not in str(error).lower():
+            raise _refusal(error) from error
         raise TargetBusyError(f"DuckDB: another writer was in the way: {_first_line(error)}") from error
     except duckdb.ConversionException as error:
         raise LossyTypeError(f"DuckDB cannot hold a value: {_first_line(error)}") from error
     except duckdb.Error as error:
-        raise EndpointError(f"DuckDB: {_first_line(error)}") from error
+        raise _refusal(error) from error
+    except RuntimeError as error:
+        # DuckDB hides a Ctrl-C, or Dagster's own interrupt, behind one of these.
+        if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
+            raise error.__cause__ from None
+        raise
+
+
+def _refusal(error: duckdb.Error) -> EndpointError:
+    hint = "The disk is full: make room and run again." if "No space left" in str(error) else None
+    return EndpointError(f"DuckDB: {_first_line(error)}", hint=hint)
 
 
 def _first_line(error: Exception) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import quote, urlencode
 
 import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
@@ -140,7 +139,7 @@ class Postgres(Source):
         self._closing = threading.Lock()
         self._closed = False
         try:
-            self._adbc = adbc.connect(_uri(connection))
+            self._adbc = adbc.connect(_conninfo(connection))
         except adbc_driver_manager.Error as error:
             raise _connect_error(connection, error) from error
 
@@ -218,7 +217,7 @@ class Postgres(Source):
     ) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([pa.field(column.name, column.arrow_type) for column in columns])
         with _errors(self.connection.name):
-            for batch in reader:
+            for batch in _batches(reader, columns):
                 arrays = [
                     _checked(column.name, _carried(column, carriage, values))
                     for column, carriage, values in zip(columns, carriages, batch.columns, strict=True)
@@ -262,8 +261,12 @@ class Postgres(Source):
         with _errors(self.connection.name):
             try:
                 yield
-            finally:
-                self._adbc.rollback()
+            except BaseException:
+                # A connection that broke cannot roll back, and that is not what to tell.
+                with suppress(adbc_driver_manager.Error):
+                    self._adbc.rollback()
+                raise
+            self._adbc.rollback()
 
     def _fetch(self, query: str, *parameters: str | int) -> list[tuple[Any, ...]]:
         with self._adbc.cursor() as cursor:
@@ -339,7 +342,7 @@ def _numeric(native: str) -> _Carriage:
         )
     precision, scale = int(modifier.group(1)), int(modifier.group(2) or 0)
     if not 0 <= scale <= precision <= _ARROW_DIGITS:
-        return _Carriage(pa.string(), _as_text, note=f"has more than {_ARROW_DIGITS} digits: carried as text")
+        return _Carriage(pa.string(), _as_text, note="fits no decimal type: carried as text")
     if precision <= _INT8_DIGITS:
         scaled = exp.Literal.number(10**scale)
         kind = pa.decimal64(precision, scale)
@@ -407,6 +410,20 @@ def _native(field: pa.Field[Any]) -> str:
     return _FORMATTED.get(name, name)
 
 
+def _batches(reader: pa.RecordBatchReader, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+    """The driver's batches. The server does not say which column held a NaN: the candidates are named."""
+    try:
+        yield from reader
+    except OSError as error:
+        if "cannot convert NaN" not in str(error):
+            raise
+        suspects = [column.name for column in columns if pa.types.is_decimal(column.arrow_type)]
+        raise LossyTypeError(
+            f"A numeric column holds NaN, which no decimal can carry: {' or '.join(suspects)}.",
+            hint="Replace NaN by NULL in a view over the table, or declare the column as text.",
+        ) from error
+
+
 def _carried(column: Column, carriage: _Carriage, values: pa.Array[Any]) -> pa.Array[Any]:
     try:
         return carriage.decode(values)
@@ -437,13 +454,22 @@ def _checked(name: str, values: pa.Array[Any]) -> pa.Array[Any]:
     return values
 
 
-def _uri(connection: Connection) -> str:
-    host = connection.text("host") or "localhost"
-    user, password = connection.text("user"), connection.text("password")
-    login = ":".join(quote(part, safe="") for part in (user, password) if part) + "@" if user else ""
-    database = quote(connection.text("database") or "", safe="")
-    query = {key: value for key in _QUERY_PARAMETERS if (value := connection.text(key))}
-    return f"postgresql://{login}{host}:{connection.text('port') or 5432}/{database}?{urlencode(query)}"
+def _conninfo(connection: Connection) -> str:
+    """A connection string in keywords: room for a socket's folder, IPv6, and any password."""
+    given = {
+        "host": connection.text("host") or "localhost",
+        "port": connection.text("port") or "5432",
+        "user": connection.text("user"),
+        "password": connection.text("password"),
+        "dbname": connection.text("database"),
+        **{key: connection.text(key) for key in _QUERY_PARAMETERS},
+    }
+    return " ".join(f"{key}='{_escaped(value)}'" for key, value in given.items() if value)
+
+
+def _escaped(value: str) -> str:
+    # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+    return value.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _connect_error(connection: Connection, error: Exception) -> ConnectError:
@@ -470,12 +496,20 @@ def _errors(name: str) -> Iterator[None]:
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         # A query that fails while its rows stream comes as an OSError.
         message = _message(error)
-        if "cannot convert NaN to bigint" in message:
-            raise LossyTypeError(
-                f"{name}: a numeric column holds NaN, which no decimal can carry.",
-                hint="Replace NaN by NULL in a view over the table.",
+        if any(sign in message for sign in _BROKEN):
+            raise ConnectError(
+                f"{name}: the connection to PostgreSQL broke: {message}.", hint="Is the server up? Run again."
             ) from error
         raise EndpointError(f"{name}: PostgreSQL said: {message}") from error
+
+
+# How libpq says that there is no server at the other end any more.
+_BROKEN = (
+    "server closed the connection",
+    "no connection to the server",
+    "terminating connection",
+    "SSL SYSCALL",
+)
 
 
 def _message(error: Exception) -> str:

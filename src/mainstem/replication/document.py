@@ -17,7 +17,9 @@ ReplicationLike = Mapping[str, Any] | str | Path
 
 _MAPPING = "<dict>"
 _USER_INFO = re.compile(r"(://[^:/@\s]*:)\S*@")
-_SECRET_VALUE = re.compile(r"(?i)((?:password|token|secret|passphrase|_key)[\"']?\s*[:=]\s*)\S.*")
+_SECRET_VALUE = re.compile(
+    r"(?i)((?:pass(?:word|wd|phrase|code)?|pwd|token|secret|_key)[\"']?\s*[:=]\s*)\S.*"
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Document:
     _positions: Mapping[Location, Position] = field(default_factory=dict, repr=False)
     _lines: Sequence[str] = field(default=(), repr=False)
     flow: frozenset[Location] = field(default=frozenset(), repr=False)
+    _written: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def position(self, *location: str | int) -> Position:
         """Where the key stands that is reached by these keys and indexes; its parent if it is not there."""
@@ -42,6 +45,11 @@ class Document:
                 return self._positions[location]
             location = location[:-1]
         return Position(self.source)
+
+    @property
+    def written(self) -> Mapping[str, Any]:
+        """The values as they were written, before ``env`` was put in place: these may be shown."""
+        return self.values if self._written is None else self._written
 
     def told(self, message: str, *location: str | int) -> str:
         """A message with its place, and the line with a caret under the place, if the document has lines.
@@ -59,7 +67,7 @@ class Document:
 
     def with_values(self, values: dict[str, Any]) -> Document:
         """The same document with other values in the same places."""
-        return Document(values, self.source, self._positions, self._lines, self.flow)
+        return Document(values, self.source, self._positions, self._lines, self.flow, self.written)
 
 
 def read_document(given: ReplicationLike | Document) -> Document:

@@ -43,6 +43,9 @@ from mainstem.replication.syntax import Location
 
 __all__ = ["load_replication"]
 
+# Shorter values are words of a message, not secrets.
+_TELLING = 4
+
 _Options = TypeVar("_Options", bound=Options)
 
 
@@ -297,6 +300,10 @@ class _Reader:
                 warnings.warn(told, ReplicationWarning, stacklevel=2)
 
     def _problem(self, message: str, *at: str | int) -> None:
+        # What came through `env` may be a secret of the process: the variable is told in its place.
+        for key, value in self._variables.items():
+            if len(value) >= _TELLING:
+                message = message.replace(value, f"{{{key}}}")
         self._problems.append(self._document.told(message, *at))
 
 

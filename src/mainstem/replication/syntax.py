@@ -170,7 +170,7 @@ class _Builder:
 
     def _alias(self, event: Any) -> None:
         if event.anchor not in self._anchors:
-            raise self._error(event, f"There is no complete anchor &{event.anchor} before this alias.")
+            raise self._error(event, "There is no complete anchor of this name before this alias.")
         value, size = self._anchors[event.anchor]
         self._add(event, value, size, None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +28,8 @@ class SlingDefinition:
         translator: The user's, or the default one.
     """
 
-    replication: Replication
+    # Not in its repr: the values of `env` are in it.
+    replication: Replication = field(repr=False)
     translator: DagsterSlingTranslator
 
     @classmethod
@@ -71,25 +72,37 @@ class SlingDefinition:
         return upstream[0] if len(upstream) == 1 else None
 
     def _spec(self, name: str) -> dg.AssetSpec:
-        values = self.replication.document.values
+        written = self.replication.document.written
         spec = self.translator.get_asset_spec({"name": name, "config": self._config(name)})
         if spec.code_version is None:
-            defaults = values.get("defaults") or {}
-            own = values["streams"][name] or {}
-            spec = spec.replace_attributes(
-                code_version=_hash([name, values["source"], values["target"], defaults, own])
-            )
+            # The text as it was written: a value that came through `env` may be a secret.
+            rest = [written.get(key) for key in ("source", "target", "defaults", "env")]
+            spec = spec.replace_attributes(code_version=_hash([name, *rest, self._written(name)]))
         return spec
 
     def _config(self, name: str) -> Mapping[str, Any] | None:
-        """The stream's own mapping, with the `meta.dagster` of `defaults` beneath its own."""
+        """The stream's own mapping as it was written, with the `meta.dagster` of `defaults` beneath its own.
+
+        It is shown in the UI. Only the target's name and what Dagster reads have the values of `env` in them.
+        """
         values = self.replication.document.values
-        own: dict[str, Any] | None = values["streams"][name]
+        expanded: dict[str, Any] = values["streams"][name] or {}
+        written = self._written(name)
         inherited = ((values.get("defaults") or {}).get("meta") or {}).get("dagster") or {}
-        if not inherited:
-            return own
-        meta = dict((own or {}).get("meta") or {})
-        return {**(own or {}), "meta": {**meta, "dagster": {**inherited, **(meta.get("dagster") or {})}}}
+        if written is None and not inherited:
+            return None
+        config = {**(written or {}), **{key: expanded[key] for key in ("object", "meta") if key in expanded}}
+        if inherited:
+            meta = dict(config.get("meta") or {})
+            config["meta"] = {**meta, "dagster": {**inherited, **(meta.get("dagster") or {})}}
+        return config
+
+    def _written(self, name: str) -> Mapping[str, Any] | None:
+        """The stream's mapping as it was written; its name may have been a variable."""
+        document = self.replication.document
+        names, written = list(document.values["streams"]), list(document.written["streams"].values())
+        found: Mapping[str, Any] | None = written[names.index(name)] if len(names) == len(written) else None
+        return found
 
 
 def _hash(values: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from mainstem.assets import condition_of_policy
 from mainstem.errors import ConfigError
 
 __all__ = ["DagsterSlingTranslator", "StreamDefinition"]
@@ -111,7 +112,7 @@ class DagsterSlingTranslator:
     ) -> dg.AutomationCondition[Any] | None:
         """Return the eager condition where ``meta.dagster.auto_materialize_policy`` is set."""
         wanted = "auto_materialize_policy" in _meta(stream_definition)
-        return dg.AutomationCondition.eager() if wanted else None
+        return dg.AutomationCondition.eager() if wanted else condition_of_policy(self, stream_definition)
 
     def _key(self, given: str | Sequence[str], stream_definition: StreamDefinition) -> dg.AssetKey:
         """Read a key of the YAML: ``a.b`` and ``a/b`` have two parts, and so has the list ``[a, b]``."""
