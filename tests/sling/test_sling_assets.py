@@ -381,7 +381,7 @@ def test_what_comes_through_env_is_not_shown_in_the_ui(monkeypatch: pytest.Monke
     assert "c4n4ry" not in str(spec)
 
 
-@pytest.mark.filterwarnings("ignore:Function `AutoMaterializePolicy.eager` is deprecated")
+@pytest.mark.filterwarnings("ignore:.*AutoMaterializePolicy.* is deprecated")
 def test_a_policy_of_an_older_project_is_honoured() -> None:
     class Eager(DagsterSlingTranslator):
         def get_auto_materialize_policy(
