@@ -264,9 +264,10 @@ class _DuckDBStaging(Staging):
     @override
     def write(self, batch: pa.RecordBatch) -> None:
         with _errors():
-            # Found by DuckDB under this name. A registered table would be kept until the transaction ends.
-            mainstem_batch = pa.Table.from_batches([batch])  # noqa: F841
-            self._duckdb.execute(f"INSERT INTO {_name(self.place)} SELECT * FROM mainstem_batch")
+            # Found by DuckDB under its name here, which no table has. A registered one would be kept
+            # until the transaction ends.
+            __mainstem_batch__ = pa.Table.from_batches([batch])  # noqa: F841
+            self._duckdb.execute(f"INSERT INTO {_name(self.place)} SELECT * FROM __mainstem_batch__")
 
     @override
     def complete(self) -> int:
