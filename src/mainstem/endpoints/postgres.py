@@ -63,6 +63,7 @@ _FORMATTED: Mapping[str, str] = {
     "timestamptz": "timestamp with time zone",
 }
 _MODIFIER_HEADER = 4
+_TYPE_KEY = b"POSTGRESQL:type"
 
 # A decimal of up to 18 digits fits a scaled bigint, which halves the client's work over text.
 _INT8_DIGITS = 18
@@ -180,8 +181,22 @@ class Postgres(Source):
         with self._transaction(), self._adbc.cursor() as cursor:
             cursor.execute(f"select * from (\n{sql}\n) as described limit 0")
             fields = cursor.fetch_record_batch().schema
-            columns = [_column(field.name, _native(field), _native(field), False, None) for field in fields]
-        return SourceTable(None, columns)
+            if not all(_TYPE_KEY in (field.metadata or {}) for field in fields):
+                return SourceTable(None, self._columns_of_view(sql))
+        natives = [(field.name, _native(field)) for field in fields]
+        return SourceTable(None, [_column(name, kind, kind, False, None) for name, kind in natives])
+
+    def _columns_of_view(self, sql: str) -> Sequence[Column]:
+        """Ask the catalogue, where the driver does not tell types: before 1.13, which Python 3.10 still has.
+
+        The view goes with the transaction, which is always rolled back.
+        """
+        with self._adbc.cursor() as cursor:
+            cursor.execute(
+                f"create temporary view mainstem_described as select * from (\n{sql}\n) as described"
+            )
+        ((view,),) = self._fetch("select 'pg_temp.mainstem_described'::regclass::oid::bigint")
+        return [_column(*row) for row in self._fetch(_COLUMNS, view)]
 
     @override
     def describe(self, relation: Relation) -> SourceTable:
@@ -206,7 +221,7 @@ class Postgres(Source):
             _Carriage(pa.string(), _as_text) if column.as_text else _carriage(column.native_type)
             for column in query.columns
         ]
-        with self._transaction(), self._adbc.cursor() as cursor:
+        with self._transaction(), _suspects_named(query.columns), self._adbc.cursor() as cursor:
             self._refuse_nested_arrays(query)
             cursor.execute(_select(query, carriages))
             with cursor.fetch_record_batch() as reader:
@@ -216,8 +231,8 @@ class Postgres(Source):
         self, reader: pa.RecordBatchReader, columns: Sequence[Column], carriages: Sequence[_Carriage]
     ) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([pa.field(column.name, column.arrow_type) for column in columns])
-        with _errors(self.connection.name):
-            for batch in _batches(reader, columns):
+        with _errors(self.connection.name), _suspects_named(columns):
+            for batch in reader:
                 arrays = [
                     _checked(column.name, _carried(column, carriage, values))
                     for column, carriage, values in zip(columns, carriages, batch.columns, strict=True)
@@ -400,7 +415,7 @@ def _native(field: pa.Field[Any]) -> str:
     (https://www.postgresql.org/docs/current/catalog-pg-attribute.html, `atttypmod`).
     """
     metadata = field.metadata or {}
-    name = metadata.get(b"POSTGRESQL:type", b"text").decode()
+    name = metadata[_TYPE_KEY].decode()
     if name.startswith("_"):
         return f"{_FORMATTED.get(name[1:], name[1:])}[]"
     modifier = int(metadata.get(b"POSTGRESQL:typmod", b"-1"))
@@ -410,11 +425,12 @@ def _native(field: pa.Field[Any]) -> str:
     return _FORMATTED.get(name, name)
 
 
-def _batches(reader: pa.RecordBatchReader, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
-    """The driver's batches. The server does not say which column held a NaN: the candidates are named."""
+@contextmanager
+def _suspects_named(columns: Sequence[Column]) -> Iterator[None]:
+    """The server does not say which column held a NaN: name those that it can have been."""
     try:
-        yield from reader
-    except OSError as error:
+        yield
+    except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         if "cannot convert NaN" not in str(error):
             raise
         suspects = [column.name for column in columns if pa.types.is_decimal(column.arrow_type)]
