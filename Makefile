@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install demo ui test check fix bench lock clean
+.PHONY: help install demo ui test conformance check fix bench lock clean
 
 help:
 	@echo "make demo     set everything up and run the whole pipeline: Postgres, dlt, dbt, a chart"
 	@echo "make ui       the same project in the Dagster UI (after make demo it shows that run)"
 	@echo "make test     set everything up and run the tests"
+	@echo "make conformance  every mode, option and type for all sixteen pairs of databases (make test: a sample)"
 	@echo "make check    ruff, strict types, and the lint of the tests themselves"
 	@echo "make install  only the environment, in .venv, with .venv/bin/mainstem"
 	@echo "make bench    the benchmarks (none yet)"
@@ -32,6 +33,9 @@ ui: install
 
 test: install
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+conformance: install
+	MAINSTEM_ALL=1 $(BIN)/python -m pytest -n auto tests/conformance $(ARGS)
 
 check: install
 	$(BIN)/ruff check .

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from mainstem.testing.postgres import EmbeddedPostgres
-from mainstem.testing.warehouse import Warehouse
+# The conformance suites are tests, wherever they lie.
+pytest.register_assert_rewrite("mainstem.testing")
+
+from mainstem.testing.mariadb import EmbeddedMariaDB  # noqa: E402
+from mainstem.testing.postgres import EmbeddedPostgres  # noqa: E402
+from mainstem.testing.warehouse import Warehouse  # noqa: E402
 
 # Nothing that a test starts may call home.
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+
+# Which part of the long matrices runs; the same for all workers. MAINSTEM_ALL=1 runs them whole.
+os.environ.setdefault("MAINSTEM_SEED", str(secrets.randbelow(1_000_000)))
+
+
+def pytest_report_header() -> str:
+    """Say how to run the same sample again."""
+    return (
+        f"MAINSTEM_SEED={os.environ['MAINSTEM_SEED']} samples the conformance suite; MAINSTEM_ALL=1 runs all"
+    )
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """A real PostgreSQL, one for each worker."""
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMariaDB]:
+    """A real MariaDB, one for each worker, where the package is installed."""
+    if not EmbeddedMariaDB.available():
+        pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
+    with EmbeddedMariaDB(tmp_path_factory.mktemp("mariadb") / "data") as server:
         yield server
 
 

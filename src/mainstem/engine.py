@@ -5,26 +5,20 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
-
 from mainstem.connections import Connection, ConnectionBook, ConnectionLike
-from mainstem.endpoints import Staging, open_source, open_target
+from mainstem.endpoints import SourceTable, open_source, open_target
 from mainstem.errors import (
     ConnectError,
-    EndpointError,
-    MainstemError,
-    NotSupportedYetError,
     ReplicationError,
     ReplicationFailedError,
     StreamError,
 )
 from mainstem.events import (
-    BatchStaged,
     Event,
     ReplicationFinished,
     ReplicationStarted,
@@ -37,6 +31,8 @@ from mainstem.plan import (
     Plan,
     RunFacts,
     StreamPlan,
+    StreamPlanner,
+    check_requirements,
     expand_wildcards,
     is_wildcard,
     plan_stream,
@@ -45,8 +41,9 @@ from mainstem.plan import (
 from mainstem.replication import Replication, ReplicationLike, Stream, load_replication, select_streams
 from mainstem.report import ReportedColumn, StreamReport
 from mainstem.settings import Settings
+from mainstem.state import State, open_state
 from mainstem.strategies import STRATEGIES
-from mainstem.transform import transformed
+from mainstem.transfer import Transfer, phase_of
 
 __all__ = ["Connections", "plan", "run"]
 
@@ -125,6 +122,8 @@ class _Run:
             {**book.variables, **self._replication.variables}
         )
         self._tokens = streams
+        self._book = book
+        self._state: State | None = None
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
         self._started = datetime.now().astimezone()
         self._id = uuid.uuid4().hex
@@ -161,7 +160,7 @@ class _Run:
             writers: dict[str, str] = {}
             for stream in streams:
                 try:
-                    with _phase(stream, "plan"):
+                    with phase_of(stream, "plan"):
                         planned = plan_stream(stream, facts)
                         _refuse_second_writer(planned, stream, writers)
                         plans.append(planned)
@@ -174,13 +173,7 @@ class _Run:
     def _chosen(self, replication: Replication) -> Sequence[Stream]:
         chosen = select_streams(replication, self._tokens)
         refuse_unsupported(replication, chosen)
-        for stream in chosen:
-            if stream.mode not in STRATEGIES:
-                raise NotSupportedYetError(
-                    f"Stream {stream.name}: the mode {stream.mode.value} is not supported yet.",
-                    position=replication.document.position("streams", stream.name, "mode"),
-                    hint=f"Supported: {', '.join(mode.value for mode in STRATEGIES)}.",
-                )
+        check_requirements(replication, chosen, list(STRATEGIES))
         return chosen
 
     def _concrete(self, opened: ExitStack) -> Sequence[Stream]:
@@ -188,18 +181,29 @@ class _Run:
         if not self._expands:
             return self._chosen(self._replication)
         first = next(stream for stream in self._replication.streams if is_wildcard(stream.name))
-        with _phase(first, "connect"):
+        with phase_of(first, "connect"):
             source = opened.enter_context(open_source(self._source))
-        with _phase(first, "plan"):
+        with phase_of(first, "plan"):
             expanded = expand_wildcards(self._replication, self._replication.streams, source)
         return self._chosen(replace(self._replication, streams=expanded))
 
     def _facts(self, opened: ExitStack) -> RunFacts:
         """What the streams share. The target is not touched: a plan changes nothing anywhere."""
-        metadata = self._settings.metadata_columns(self._started, self._id)
         source = opened.enter_context(open_source(self._source))
         target = opened.enter_context(open_target(self._target))
-        return RunFacts(self._replication, source, target, self._started, metadata, self._id)
+        if self._settings.state:
+            names = (self._source.name, self._target.name)
+            self._state = open_state(self._settings.state, self._book, names, target, opened)
+        return RunFacts(
+            self._replication,
+            source,
+            target,
+            self._started,
+            metadata=lambda stream: self._settings.metadata_columns(self._started, self._id, stream),
+            state=self._state,
+            inclusive=self._settings.inclusive,
+            id=self._id,
+        )
 
     def _each(self, streams: Sequence[Stream], opened: ExitStack, outcome: _Outcome) -> Iterator[Event]:
         facts: RunFacts | None = None
@@ -207,9 +211,9 @@ class _Run:
         for index, stream in enumerate(streams):
             try:
                 if facts is None:
-                    with _phase(stream, "connect"):
+                    with phase_of(stream, "connect"):
                         facts = self._facts(opened)
-                        facts.target.connect()
+                        facts.target.connect_to_write()
                 for event in self._stream(stream, facts, writers):
                     if isinstance(event, StreamPublished):
                         outcome.reports.append(event.report)
@@ -224,69 +228,19 @@ class _Run:
 
     def _stream(self, stream: Stream, facts: RunFacts, writers: dict[str, str]) -> Iterator[Event]:
         began = time.monotonic()
-        with _phase(stream, "plan"):
-            plan = plan_stream(stream, facts)
-            _refuse_second_writer(plan, stream, writers)
-            found = facts.target.inspect(plan.target) if plan.ignore_existing else None
-        yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
-        moved = _Moved()
-        notes = list(plan.notes)
-        if found is not None:
-            notes.append(f"{plan.target} exists and was left as it was: `ignore_existing`.")
-        else:
-            yield from self._moved(stream, plan, facts, moved, notes)
-            with _phase(stream, "publish"):
-                found = facts.target.inspect(plan.target)
-        yield StreamPublished(
-            StreamReport(
-                stream=stream.name,
-                tool="sling",
-                target=str(plan.target),
-                storage=facts.target.connection.type,
-                rows=moved.rows,
-                row_count=found.row_count if found else None,
-                bytes=moved.bytes,
-                seconds=time.monotonic() - began,
-                columns=_columns(plan, found.columns) if found else [],
-                notes=notes,
-                extra={"mode": plan.mode.value},
-            )
-        )
-
-    def _moved(
-        self, stream: Stream, plan: StreamPlan, facts: RunFacts, moved: _Moved, notes: list[str]
-    ) -> Iterator[Event]:
-        """Read, stage and publish."""
-        with ExitStack() as opened:
-            with _phase(stream, "stage"):
-                staging = opened.enter_context(facts.target.stage(plan.target, plan.schema))
-            with _phase(stream, "read"):
-                batches = opened.enter_context(facts.source.read(plan.query))
-            for batch in _staged(stream, batches, staging, plan):
-                moved.add(batch)
-                yield BatchStaged(stream.name, moved.rows, moved.bytes)
-            with _phase(stream, "stage"):
-                _check_count(moved.rows, staging.complete())
-            with _phase(stream, "publish"):
-                if moved.rows or self._settings.allow_empty:
-                    STRATEGIES[plan.mode](plan, staging, facts.target)
-                else:
-                    notes.append(_nothing_to_do(plan))
-
-
-def _staged(
-    stream: Stream, batches: Iterator[pa.RecordBatch], staging: Staging, plan: StreamPlan
-) -> Iterator[pa.RecordBatch]:
-    while True:
-        with _phase(stream, "read"):
-            batch = next(batches, None)
-        if batch is None:
-            return
-        with _phase(stream, "transform"):
-            batch = transformed(batch, plan)
-        with _phase(stream, "stage"):
-            staging.write(batch)
-        yield batch
+        with ExitStack() as locks:
+            with phase_of(stream, "plan"):
+                planner = StreamPlanner(stream, facts)
+                # Where the stream goes on must not change between the plan and the publish.
+                locks.enter_context(facts.target.locked(planner.target))
+                plan = planner.plan()
+                _refuse_second_writer(plan, stream, writers)
+            yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
+            transfer = Transfer(stream, plan, facts, self._settings, self._state)
+            yield from transfer.run()
+            with phase_of(stream, "publish"):
+                report = _report(plan, transfer, facts, time.monotonic() - began)
+        yield StreamPublished(report)
 
 
 @dataclass
@@ -302,29 +256,6 @@ class _Outcome:
         return StreamFailed(error)
 
 
-class _Moved:
-    """What has reached the staging table so far."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.bytes = 0
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        self.rows += batch.num_rows
-        self.bytes += batch.nbytes
-
-
-@contextmanager
-def _phase(stream: Stream, phase: str) -> Iterator[None]:
-    """Say of an error which stream it befell, and when."""
-    try:
-        yield
-    except StreamError:
-        raise
-    except MainstemError as error:
-        raise StreamError(stream=stream.name, phase=phase, cause=error) from error
-
-
 def _refuse_second_writer(plan: StreamPlan, stream: Stream, writers: dict[str, str]) -> None:
     """Two streams of a run that write one table would leave the rows of the second alone."""
     first = writers.setdefault(str(plan.target).lower(), stream.name)
@@ -336,27 +267,43 @@ def _refuse_second_writer(plan: StreamPlan, stream: Stream, writers: dict[str, s
         )
 
 
-def _check_count(sent: int, found: int) -> None:
-    if sent != found:
-        raise EndpointError(
-            f"{sent} rows were sent, but the staging table holds {found}. Nothing was published.",
-            hint="Please report this: it is a bug in mainstem or in the driver.",
-        )
+def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: float) -> StreamReport:
+    """What the stream did, with the table as its readers see it now."""
+    found = facts.target.inspect(plan.target)
+    extra: dict[str, Any] = {"mode": plan.mode.value}
+    if plan.merge_strategy:
+        extra["merge_strategy"] = plan.merge_strategy
+    if plan.update_key:
+        extra["cursor_before"] = plan.cursor.value if plan.cursor else None
+        extra["cursor_after"] = transfer.cursor or extra["cursor_before"]
+    return StreamReport(
+        stream=plan.stream,
+        tool="sling",
+        target=str(plan.target),
+        storage=facts.target.connection.type,
+        rows=transfer.rows,
+        row_count=facts.target.count(found.relation) if found and found.relation else None,
+        bytes=transfer.bytes,
+        seconds=seconds,
+        columns=_columns(plan, found) if found else [],
+        notes=transfer.notes,
+        extra={key: value for key, value in extra.items() if value is not None},
+    )
 
 
-def _columns(plan: StreamPlan, found: Sequence[ReportedColumn]) -> Sequence[ReportedColumn]:
+def _columns(plan: StreamPlan, found: SourceTable) -> Sequence[ReportedColumn]:
     """The target's columns, with where each comes from."""
     origin = {column.name.lower(): column for column in plan.columns}
-    return [
-        replace(column, description=column.description or planned.description, sources=[planned.source.name])
-        if (planned := origin.get(column.name.lower()))
-        else column
-        for column in found
-    ]
-
-
-def _nothing_to_do(plan: StreamPlan) -> str:
-    return (
-        f"No rows in {plan.source}: {plan.target} was left as it was, as in Sling."
-        " SLING_ALLOW_EMPTY=true publishes empty tables."
-    )
+    reported = []
+    for column in found.columns:
+        planned = origin.get(column.name.lower())
+        reported.append(
+            ReportedColumn(
+                name=column.name,
+                type=column.native_type,
+                nullable=column.nullable,
+                description=column.comment or (planned.description if planned else None),
+                sources=[planned.source.name] if planned else None,
+            )
+        )
+    return reported

@@ -12,6 +12,7 @@
     │   ├── ConnectError           it cannot be reached, or refused the credentials
     │   ├── RelationNotFoundError  the stream's table or the target's object is not there
     │   ├── LossyTypeError         a value cannot arrive as it left; nothing was published
+    │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
     │   └── TargetBusyError        someone else holds the target
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
     ├── StreamError                one stream failed; carries the stream, its phase and the cause above
@@ -27,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "AmbiguousKeyError",
     "ConfigError",
     "ConnectError",
     "ConnectionConfigError",
@@ -134,6 +136,10 @@ class LossyTypeError(EndpointError):
     """A value cannot arrive as it left. Nothing was published."""
 
 
+class AmbiguousKeyError(EndpointError):
+    """Rows cannot be told apart by their primary key. Nothing was published."""
+
+
 class TargetBusyError(EndpointError):
     """Someone else holds the target, and did not let go within the time we wait."""
 
@@ -146,6 +152,7 @@ class DbtRunError(MainstemError):
         exit_code: The exit code of the dbt process.
         failures: For each failed node, its type, name and file: dbt's message. Empty where dbt failed
             before it ran any.
+        skipped: The nodes that dbt did not run, because one before them failed.
     """
 
     def __init__(
@@ -154,16 +161,19 @@ class DbtRunError(MainstemError):
         *,
         exit_code: int,
         failures: Mapping[str, str],
+        skipped: Sequence[str] = (),
         said: Sequence[str] = (),
         hint: str | None = None,
     ) -> None:
         self.command = command
         self.exit_code = exit_code
         self.failures = dict(failures)
+        self.skipped = tuple(skipped)
         if failures:
             nodes = "1 node" if len(failures) == 1 else f"{len(failures)} nodes"
             said = [f"{node}: {message}" for node, message in failures.items()]
-            headline = f"dbt {command} failed in {nodes}."
+            skipping = f" It skipped {len(skipped)}, which depend on what failed." if skipped else ""
+            headline = f"dbt {command} failed in {nodes}.{skipping}"
         else:
             headline = f"dbt {command} failed with exit code {exit_code}."
         lines = [f"  {line}" for text in said for line in text.strip().splitlines()]

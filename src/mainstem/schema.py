@@ -17,6 +17,7 @@ class Relation:
     Attributes:
         schema: The schema, or ``None`` for the system's default one.
         name: The table's own name.
+        database: The database, where the system's names have three parts; ``None`` for the connection's own.
 
     Example:
         >>> str(Relation("data", "orders"))
@@ -25,9 +26,10 @@ class Relation:
 
     schema: str | None
     name: str
+    database: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.schema}.{self.name}" if self.schema else self.name
+        return ".".join(part for part in (self.database, self.schema, self.name) if part)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def test_a_plan_is_a_table_for_each_stream_and_changes_nothing(
     assert "| address | string | address | inet        |" in lines
     assert 'CREATE TABLE "main"."a" ("id" INTEGER)' in lines
     assert "limit:        2 rows" in lines
-    assert "note: Column address: inet is carried as text" in lines
+    assert "note: Column address: inet is stored as VARCHAR" in lines
     assert not warehouse.path.exists()
 
 

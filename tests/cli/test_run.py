@@ -30,7 +30,7 @@ def test_a_run_says_what_it_did_on_standard_error_and_exits_with_0(
     lines = done.stderr.splitlines()
     assert lines[0] == "MY_POSTGRES → MY_DUCKDB: 2 streams"
     assert any(line.startswith(f"{schema}.a: 3 rows in ") for line in lines)
-    assert f"{schema}.b: Column address: inet is carried as text" in lines
+    assert f"{schema}.b: Column address: inet is stored as VARCHAR" in lines
     assert lines[-1].startswith("2 streams published, 0 failed, in ")
     assert "\x1b" not in done.stderr
     assert warehouse.query("select (select count(*) from a), (select count(*) from b)") == [(3, 4)]
@@ -124,7 +124,7 @@ def test_debug_shows_what_types_of_error_caused_it_and_no_secret(
     wrong = postgres.url.replace(postgres.password, "canary-7")
     done = mainstem("run", replication, "--debug", env={**environment, "MY_POSTGRES": wrong})
     assert done.returncode == 1
-    assert "caused by adbc_driver_manager.OperationalError" in done.stderr
+    assert "OperationalError" in done.stderr
     assert "canary-7" not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
 

@@ -68,6 +68,7 @@ def test_a_plan_tells_everything_and_changes_nothing(orders: Planning) -> None:
         "limit": None,
         "offset": 0,
         "target": "main.t",
+        "exists": False,
         "columns": [
             {"name": "id", "source": "id", "source_type": "integer", "type": "int32"},
             {"name": "total", "source": "amount", "source_type": "numeric(12,2)", "type": "decimal64(12, 2)"},
@@ -76,6 +77,9 @@ def test_a_plan_tells_everything_and_changes_nothing(orders: Planning) -> None:
         "primary_key": ["id"],
         "update_key": None,
         "range": None,
+        "cursor": None,
+        "merge_strategy": None,
+        "delete_missing": None,
         "ddl": ['CREATE TABLE "main"."t" ("id" INTEGER, "total" DECIMAL(12, 2))'],
         "ignore_existing": False,
         "estimated_rows": None,
@@ -191,9 +195,22 @@ def test_a_column_that_cannot_become_its_declared_type_is_refused_by_the_plan(or
     assert "Column at (date) cannot become bool" in str(orders.refused(columns={"at": "bool"}))
 
 
-@pytest.mark.parametrize("declared", ["integer | value > 0", "integer not_null", "integer unique"])
-def test_what_a_declaration_asks_beyond_a_type_is_refused_for_now(orders: Planning, declared: str) -> None:
-    assert isinstance(orders.refused(columns={"id": declared}), NotSupportedYetError)
+def test_a_constraint_of_a_column_is_refused_for_now(orders: Planning) -> None:
+    assert isinstance(orders.refused(columns={"id": "integer | value > 0"}), NotSupportedYetError)
+
+
+def test_a_declaration_may_ask_for_keys_and_against_null(orders: Planning) -> None:
+    report = orders.run(columns={"id": "integer not_null unique", "Status": "string index(by_status)"})
+    assert [column.nullable for column in report.columns][:2] == [False, True]
+    with pytest.raises(ReplicationFailedError, match="note"):
+        orders.run(columns={"note": "string not_null"})
+
+
+@pytest.mark.parametrize("option", ["use_bulk", "direct_insert"])
+def test_rows_are_staged_and_loaded_in_bulk_whatever_is_said(orders: Planning, option: str) -> None:
+    for value in (True, False):
+        orders.run(target_options={option: value})
+        assert len(orders.rows()) == 5
 
 
 @pytest.mark.parametrize(

@@ -187,8 +187,9 @@ def test_what_is_not_carried_out_yet_is_refused_with_every_place_and_never_ignor
 
 
 def test_a_mode_that_is_not_carried_out_yet_is_refused() -> None:
-    given = document(**{"s.a": {"mode": "snapshot"}})
-    with pytest.raises(NotSupportedYetError, match=r"the mode snapshot is not supported yet.*full-refresh"):
+    given = document(**{"s.a": {"mode": "change-capture"}})
+    refused = r"the mode change-capture is not supported yet.*full-refresh"
+    with pytest.raises(NotSupportedYetError, match=refused):
         run(given, {"A": "postgresql://localhost/x", "B": "duckdb://x.duckdb"})
 
 

@@ -17,6 +17,7 @@ from mainstem.cli.output import Output, json_line, print_rows
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints import CatalogEntry, Endpoint, open_endpoint
 from mainstem.errors import ConfigError, MainstemError
+from mainstem.types import type_name
 
 __all__ = ["discover", "execute", "list_connections", "test_connection"]
 
@@ -64,7 +65,7 @@ def discover(name: str, pattern: str | None, *, columns: bool, output: Output) -
                         number,
                         each.name,
                         each.native_type,
-                        each.arrow_type,
+                        type_name(each.arrow_type),
                     )
                     for entry in found
                     for number, each in enumerate(endpoint.describe(entry.relation).columns, 1)

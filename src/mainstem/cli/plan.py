@@ -13,6 +13,7 @@ from mainstem.cli.options import Flags
 from mainstem.cli.output import json_line, show, table_of
 from mainstem.cli.request import request_of
 from mainstem.plan import Plan, StreamPlan
+from mainstem.types import type_name
 
 __all__ = ["show_plan"]
 
@@ -35,11 +36,9 @@ def _show(planned: Plan) -> None:
         show(Text(f"\n{stream.stream}", style="bold"))
         for label, text in _facts(stream):
             show(Text.assemble((f"  {label + ':':<14}", "dim"), " ".join(text.split())))
-        added = [
-            (field.name, str(field.type), "", "") for field in list(stream.schema)[len(stream.columns) :]
-        ]
+        added = [(added.name, type_name(added.arrow_type), "", "") for added in stream.metadata_columns]
         columns = [
-            (column.name, str(column.arrow_type), column.source.name, column.source.native_type)
+            (column.name, type_name(column.field.type), column.source.name, column.source.native_type)
             for column in stream.columns
         ]
         show(table_of(["column", "type", "from", "source type"], [*columns, *added]))
@@ -65,5 +64,11 @@ def _facts(stream: StreamPlan) -> Iterator[tuple[str, str]]:
         yield "primary key", ", ".join(stream.primary_key)
     if stream.update_key:
         yield "update key", stream.update_key
+    if stream.cursor:
+        yield "cursor", f"{stream.cursor.value}{', itself included' if stream.cursor.inclusive else ''}"
+    if stream.merge_strategy:
+        yield "merge", stream.merge_strategy
+    if stream.missing:
+        yield "missing rows", "marked" if stream.missing.soft else "deleted"
     if stream.estimated_rows is not None:
         yield "rows", f"about {stream.estimated_rows:,}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -16,6 +16,7 @@ from sqlglot.errors import ParseError
 from typing_extensions import Self
 
 from mainstem.connections import Connection
+from mainstem.endpoints.comparable import Form, Written
 from mainstem.errors import RelationNotFoundError
 from mainstem.report import ReportedColumn
 from mainstem.schema import Column, Relation
@@ -71,11 +72,15 @@ class SourceTable:
         relation: Its exact name; ``None`` for a query.
         columns: Its columns, in order, each with the Arrow type in which its values travel.
         estimated_rows: The catalogue's own estimate; ``None`` where it has none.
+        primary_key: The columns of its primary key, in the key's order; empty where it has none.
+        comment: What the catalogue says of it.
     """
 
     relation: Relation | None
     columns: Sequence[Column]
     estimated_rows: int | None = None
+    primary_key: Sequence[str] = ()
+    comment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Query:
         where: Conditions that all hold, in the system's SQL.
         limit: At most so many rows; ``None`` for all.
         offset: So many rows are passed over first.
+        order_by: Columns by which the rows come, as :meth:`Source.ordered` has it; NULL where it falls.
     """
 
     columns: Sequence[Column]
@@ -97,6 +103,7 @@ class Query:
     where: Sequence[str] = ()
     limit: int | None = None
     offset: int = 0
+    order_by: Sequence[Column] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +141,7 @@ class Endpoint(ABC):
 
     Attributes:
         dialect: The name of its SQL in sqlglot.
+        name_parts: The most parts that a table's name has: 2 for ``schema.table``, 3 with a database.
 
     Args:
         connection: Where it is, and how to get in.
@@ -146,6 +154,7 @@ class Endpoint(ABC):
         self.connection = connection
 
     dialect: ClassVar[str]
+    name_parts: ClassVar[int] = 2
 
     def connect(self) -> None:  # noqa: B027 - most are in as soon as they are made
         """Get in, where that is left to the first use. Doing so twice is allowed.
@@ -188,6 +197,11 @@ class Endpoint(ABC):
         """Quote an identifier for the system's SQL."""
         return exp.to_identifier(identifier, quoted=True).sql(self.dialect)
 
+    def qualified(self, relation: Relation) -> str:
+        """Write a relation's whole name for the system's SQL, each part quoted."""
+        parts = (relation.database, relation.schema, relation.name)
+        return ".".join(self.quoted(part) for part in parts if part)
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the system. Closing twice is allowed."""
@@ -206,14 +220,14 @@ class Endpoint(ABC):
             RelationNotFoundError: It has no part, or more parts than this system's names have.
         """
         parts = split_name(name)
-        if len(parts) == 1 and parts[0]:
-            return Relation(self.default_schema, parts[0])
-        if len(parts) == 2 and all(parts):  # noqa: PLR2004 - schema and table
-            return Relation(parts[0], parts[1])
-        raise RelationNotFoundError(
-            f"{name!r} is no table name for {self.connection.name} ({self.connection.type}).",
-            hint="It looks like schema.table; quote parts that contain a dot.",
-        )
+        if not all(parts) or len(parts) > self.name_parts:
+            raise RelationNotFoundError(
+                f"{name!r} is no table name for {self.connection.name} ({self.connection.type}).",
+                hint="It looks like schema.table; quote parts that contain a dot.",
+            )
+        *owner, table = parts
+        schema = owner.pop() if owner else self.default_schema
+        return Relation(schema, table, owner.pop() if owner else None)
 
     def __enter__(self) -> Self:
         return self
@@ -243,6 +257,41 @@ class Source(Endpoint):
             LossyTypeError: A value cannot be carried by its column's Arrow type.
             EndpointError: The system refused the query or broke off.
         """
+
+    def ordered(self, column: Column) -> str:
+        """The expression that is compared to a cursor, and by which rows are ordered.
+
+        Text is compared by its bytes, so that source and target agree on which value is the greatest.
+        """
+        return self.quoted(column.name)
+
+    def written(self, value: str, column: Column, form: Form) -> Written | None:  # noqa: ARG002
+        """Write a value so that every system writes it alike; ``None`` where this one cannot.
+
+        Args:
+            value: An expression of the column's type, such as its quoted name.
+            column: The column, as this system describes it.
+            form: How the value is written.
+        """
+        return None
+
+    def checksum(self, texts: Sequence[str]) -> str | None:  # noqa: ARG002
+        """An aggregate over rows: the sum of 60 bits of each row's MD5, as text, in whatever order they come.
+
+        Args:
+            texts: Expressions of a row's values, each written in one of the forms, or NULL.
+
+        Returns:
+            The expression; ``None`` where this system cannot compute it.
+        """
+        return None
+
+    def statistics(self, relation: Relation) -> Mapping[str, int | str]:  # noqa: ARG002
+        """What the catalogue keeps of a table, by name, without looking at its rows.
+
+        ``changes``, where there is one, is a text that is another after each change of a row.
+        """
+        return {}
 
     def literal(self, text: str, column: Column) -> str:
         """Render a text as a literal of a column's type, in the system's SQL.

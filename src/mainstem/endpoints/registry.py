@@ -10,7 +10,8 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from mainstem.connections import Connection
-from mainstem.endpoints.base import Endpoint, Source, Target
+from mainstem.endpoints.base import Endpoint, Source
+from mainstem.endpoints.target import Target
 from mainstem.errors import ConfigError, ConnectionConfigError
 
 __all__ = ["cancel_all", "open_endpoint", "open_source", "open_target"]
@@ -21,6 +22,9 @@ _Opened = TypeVar("_Opened", bound=Endpoint)
 _ENDPOINTS: Mapping[str, tuple[str, str, str]] = {
     "postgres": ("mainstem.endpoints.postgres", "Postgres", "postgres"),
     "duckdb": ("mainstem.endpoints.duckdb", "DuckDB", "duckdb"),
+    "sqlite": ("mainstem.endpoints.sqlite", "SQLite", "sqlite"),
+    "mysql": ("mainstem.endpoints.mysql", "MySQL", "mysql"),
+    "mariadb": ("mainstem.endpoints.mysql", "MySQL", "mysql"),
 }
 
 

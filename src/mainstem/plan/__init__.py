@@ -1,17 +1,35 @@
-"""What a run will do, fixed before a row is read: replication + catalogue → plan. Pure, and printable."""
+"""What a run will do, fixed before a row is read: replication + catalogues → plan. Printable."""
 
 from mainstem.plan.expand import expand_wildcards, is_wildcard
-from mainstem.plan.model import MetadataColumn, Plan, PlannedColumn, StreamPlan
-from mainstem.plan.planner import RunFacts, plan_stream
+from mainstem.plan.facts import RunFacts, StateReader
+from mainstem.plan.missing import is_soft
+from mainstem.plan.model import (
+    Cursor,
+    MetadataColumn,
+    MissingPlan,
+    Plan,
+    PlannedColumn,
+    StreamPlan,
+    constant,
+)
+from mainstem.plan.planner import StreamPlanner, plan_stream
 from mainstem.plan.refusal import refuse_unsupported
+from mainstem.plan.requirements import check_requirements
 
 __all__ = [
+    "Cursor",
     "MetadataColumn",
+    "MissingPlan",
     "Plan",
     "PlannedColumn",
     "RunFacts",
+    "StateReader",
     "StreamPlan",
+    "StreamPlanner",
+    "check_requirements",
+    "constant",
     "expand_wildcards",
+    "is_soft",
     "is_wildcard",
     "plan_stream",
     "refuse_unsupported",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from mainstem.endpoints import Query
+from mainstem.endpoints import ChangeType, Query, SourceTable, Step, TableKey
 from mainstem.replication import Mode
 from mainstem.schema import Column, Relation
+from mainstem.types import type_name
 
-__all__ = ["MetadataColumn", "Plan", "PlannedColumn", "StreamPlan"]
+__all__ = ["Cursor", "MetadataColumn", "MissingPlan", "Plan", "PlannedColumn", "StreamPlan", "constant"]
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,31 @@ class PlannedColumn:
     Attributes:
         source: The column as the source has it.
         name: Its name in the target.
-        arrow_type: The type in which it is written: the source's, or the one that `columns` declares.
+        arrow_type: The type that its values get: the source's, or the one that `columns` declares.
+        staged_type: The type in which it is staged: that of the target's column where there is one already.
+            Values that it cannot hold exactly fail the stream. ``None``: the same as ``arrow_type``.
         description: What `columns` says of it, else the source's comment.
+        length: At most so many characters, where `columns` says so.
+        nullable: Whether the target allows NULL.
+        decimals: Round to so many digits behind the point (`max_decimals`).
+        empty_as_null: An empty text becomes NULL.
     """
 
     source: Column
     name: str
     arrow_type: pa.DataType
+    staged_type: pa.DataType | None = None
     description: str | None = None
+    length: int | None = None
+    nullable: bool = True
+    decimals: int | None = None
+    empty_as_null: bool = False
+
+    @property
+    def field(self) -> pa.Field[Any]:
+        """The column as it is staged."""
+        metadata = {"length": str(self.length)} if self.length else None
+        return pa.field(self.name, self.staged_type or self.arrow_type, self.nullable, metadata)
 
 
 @dataclass(frozen=True)
@@ -38,11 +56,58 @@ class MetadataColumn:
 
     Attributes:
         name: Such as ``_sling_loaded_at``.
-        value: The value that every row of the run has: a ``pyarrow.Scalar``.
+        arrow_type: Its type.
+        fill: Makes the values of so many rows.
+        role: Which of the reference's columns it is, whatever it is called: ``loaded_at``, ``exec_id``,
+            ``synced_at``, ``synced_op``, ``deleted_at`` or ``row_id``.
     """
 
     name: str
-    value: Any
+    arrow_type: pa.DataType
+    fill: Callable[[int], pa.Array[Any]] = field(compare=False, repr=False)
+    role: str
+
+    @property
+    def field(self) -> pa.Field[Any]:
+        """The column as it is staged."""
+        return pa.field(self.name, self.arrow_type)
+
+
+def constant(name: str, value: Any, kind: pa.DataType, role: str) -> MetadataColumn:
+    """A metadata column that has the same value in all rows."""
+    scalar: Any = pa.scalar(value, kind)
+    repeat: Any = pa.repeat
+    return MetadataColumn(name, kind, lambda rows: repeat(scalar, rows), role)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where an incremental stream goes on.
+
+    Attributes:
+        value: The update key's greatest value so far, as text.
+        inclusive: Rows that have this very value are read again.
+        origin: Where it was found: ``target`` or ``state``.
+    """
+
+    value: str
+    inclusive: bool
+    origin: str
+
+
+@dataclass(frozen=True)
+class MissingPlan:
+    """What becomes of rows that the source does not have any more (`delete_missing`, spec §3.6).
+
+    Attributes:
+        soft: They are marked, not deleted.
+        query: Reads the keys that the source has.
+        where: Only rows of the target for which this holds, in its SQL.
+    """
+
+    soft: bool
+    query: Query
+    where: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +124,17 @@ class StreamPlan:
         primary_key: The key's columns, by their names in the target.
         update_key: The update key, by its name in the target.
         range: The first and the last value of the update key that are read; ``None`` for all.
+        cursor: Where it goes on; ``None`` where it reads everything.
+        merge_strategy: How rows with a key are merged; ``None`` where none are.
+        existing: The target as it is, where the mode keeps it; ``None`` where it is made anew.
+        changes: What the target's definition needs before the rows fit.
+        keys: The keys that the table gets when it is made.
+        missing: What becomes of rows that the source lost; ``None``: they stay.
+        definition: The user's own statement that makes the table (`table_ddl`).
+        staging: The user's own name for the staging table (`table_tmp`).
+        batch_limit: At most so many rows are written at once.
+        pre_sql: Statements to run at the target before the publish.
+        post_sql: Statements to run at the target after it.
         ddl: The statements that define the target.
         ignore_existing: Skip the stream where the target exists.
         estimated_rows: The source's own estimate; ``None`` where it has none.
@@ -74,6 +150,17 @@ class StreamPlan:
     primary_key: Sequence[str] = ()
     update_key: str | None = None
     range: tuple[str, str] | None = None
+    cursor: Cursor | None = None
+    merge_strategy: str | None = None
+    existing: SourceTable | None = None
+    changes: Sequence[Step] = ()
+    keys: Sequence[TableKey] = ()
+    missing: MissingPlan | None = None
+    definition: str | None = None
+    staging: Relation | None = None
+    batch_limit: int | None = None
+    pre_sql: str | None = None
+    post_sql: str | None = None
     ddl: Sequence[str] = ()
     ignore_existing: bool = False
     estimated_rows: int | None = None
@@ -87,10 +174,19 @@ class StreamPlan:
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of what is staged, under the target's names."""
-        fields = [pa.field(column.name, column.arrow_type) for column in self.columns]
-        return pa.schema(
-            [*fields, *(pa.field(added.name, added.value.type) for added in self.metadata_columns)]
-        )
+        planned: Sequence[PlannedColumn | MetadataColumn] = [*self.columns, *self.metadata_columns]
+        return pa.schema([column.field for column in planned])
+
+    @property
+    def natives(self) -> Mapping[str, str]:
+        """The types of the target's columns, in its own words, where they stay what they are."""
+        changed = {step.column.name for step in self.changes if isinstance(step, ChangeType)}
+        known = self.existing.columns if self.existing else ()
+        return {column.name: column.native_type for column in known if column.name not in changed}
+
+    def metadata(self, role: str) -> MetadataColumn | None:
+        """The metadata column of a role, if the stream has it."""
+        return next((column for column in self.metadata_columns if column.role == role), None)
 
     def as_data(self) -> dict[str, Any]:
         """The plan as plain data for JSON."""
@@ -102,12 +198,13 @@ class StreamPlan:
             "limit": self.query.limit,
             "offset": self.query.offset,
             "target": str(self.target),
+            "exists": self.existing is not None,
             "columns": [
                 {
                     "name": column.name,
                     "source": column.source.name,
                     "source_type": column.source.native_type,
-                    "type": str(column.arrow_type),
+                    "type": type_name(column.field.type),
                 }
                 for column in self.columns
             ],
@@ -115,6 +212,9 @@ class StreamPlan:
             "primary_key": list(self.primary_key),
             "update_key": self.update_key,
             "range": list(self.range) if self.range else None,
+            "cursor": self.cursor.value if self.cursor else None,
+            "merge_strategy": self.merge_strategy,
+            "delete_missing": ("soft" if self.missing.soft else "hard") if self.missing else None,
             "ddl": list(self.ddl),
             "ignore_existing": self.ignore_existing,
             "estimated_rows": self.estimated_rows,

@@ -1,50 +1,31 @@
-"""From a stream and the source's catalogue to its plan. Nothing is changed anywhere."""
+"""From a stream and the two catalogues to its plan. Nothing is changed anywhere."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
+from functools import cached_property
 
-import pyarrow as pa
-
-from mainstem.endpoints import Query, Source, SourceTable, Target
-from mainstem.errors import NotSupportedYetError, Position, RelationNotFoundError, ReplicationError
-from mainstem.plan.casing import CASINGS, cased
-from mainstem.plan.casting import can_cast
-from mainstem.plan.model import MetadataColumn, PlannedColumn, StreamPlan
-from mainstem.plan.placeholders import EVERYTHING, range_condition, range_placeholders, sql_text
-from mainstem.replication import Replication, Stream, StreamNames, Variables
-from mainstem.replication.column_spec import ColumnSpec
-from mainstem.replication.columns import column_for, parse_columns
-from mainstem.replication.model import did_you_mean
+from mainstem.endpoints import Query, SourceTable
+from mainstem.errors import Position, RelationNotFoundError, ReplicationError
+from mainstem.plan.columns import ColumnPlanner, find_column, target_name, without_collisions
+from mainstem.plan.custom_sql import CustomSql
+from mainstem.plan.evolution import evolved
+from mainstem.plan.facts import Place, RunFacts
+from mainstem.plan.increment import Bounds, find_cursor
+from mainstem.plan.missing import planned_missing
+from mainstem.plan.model import PlannedColumn, StreamPlan
+from mainstem.plan.placeholders import sql_text
+from mainstem.plan.table_keys import planned_keys
+from mainstem.replication import Mode, Stream, StreamNames, Variables
 from mainstem.replication.ranges import Range, parse_range
-from mainstem.replication.select import SelectExpression, parse_select
-from mainstem.schema import Column
+from mainstem.replication.select import parse_select
+from mainstem.schema import Column, Relation
 
-__all__ = ["RunFacts", "plan_stream"]
+__all__ = ["StreamPlanner", "plan_stream"]
 
-
-@dataclass(frozen=True)
-class RunFacts:
-    """What all streams of a run have in common.
-
-    Attributes:
-        replication: The document.
-        source: The open source.
-        target: The open target.
-        started: When the run began, in local time.
-        metadata: The columns that the run adds to each table.
-        id: The execution's id.
-    """
-
-    replication: Replication
-    source: Source
-    target: Target
-    started: datetime
-    metadata: Sequence[MetadataColumn] = ()
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+# These make the target anew; the others keep it where it is there.
+_REPLACING = (Mode.FULL_REFRESH, Mode.DEFINITION_ONLY)
 
 
 def plan_stream(stream: Stream, run: RunFacts) -> StreamPlan:
@@ -55,225 +36,136 @@ def plan_stream(stream: Stream, run: RunFacts) -> StreamPlan:
         run: What it shares with the others.
 
     Raises:
-        ReplicationError: Something in the stream does not fit the source: an unknown column, an object
-            without a name, two columns that get the same one.
+        ReplicationError: Something in the stream does not fit the source or the target: an unknown column,
+            an object without a name, two columns that get the same one, a type that cannot become another.
         RelationNotFoundError: The source has no such table, or the table has no columns.
         EndpointError: The source does not accept the custom SQL.
         LossyTypeError: The target has no type for a column.
     """
-    return _Planner(stream, run).plan()
+    return StreamPlanner(stream, run).plan()
 
 
-class _Planner:
-    """Plans one stream."""
+class StreamPlanner:
+    """Plans one stream. What the source says is asked once; what the target says, at :meth:`plan`."""
 
     def __init__(self, stream: Stream, run: RunFacts) -> None:
         self._stream = stream
         self._run = run
-        self._document = run.replication.document
-        self._columns = self._declared_columns()
+        self._place = Place(stream, run.replication)
+        self._columns = ColumnPlanner(self._place, run.target.capabilities)
         self._select = parse_select(stream.select, lambda index: self._at("select", index))
         self._range = self._parsed_range()
-        self._template = self._custom_sql()
+        self._sql = CustomSql.of(self._place, run.source, self._select, self._columns.declared)
+        if self._sql:
+            self._sql.refuse_without_bounds()
 
-    def plan(self) -> StreamPlan:
-        table, query_sql, variables = self._described()
-        if not table.columns:
-            raise RelationNotFoundError(
-                f"{table.relation or 'The query'} has no columns that this user may see."
-            )
-        chosen = self._chosen(table)
-        key = self._update_key(table.columns)
-        name, unresolved = variables.in_object(self._stream.object)
+    @cached_property
+    def target(self) -> Relation:
+        """The table that will be written."""
+        name, _ = self._variables.in_object(self._stream.object)
         if not name.strip("."):
             raise ReplicationError(
                 f"The object {self._stream.object!r} leaves no name.", position=self._at("object")
             )
-        target = self._run.target.relation(name)
-        columns = self._planned(chosen)
+        return self._run.target.relation(name)
+
+    def plan(self) -> StreamPlan:
+        """Plan the stream against the target as it is now."""
+        found = self._run.target.inspect(self.target)
+        existing = None if self._stream.mode in _REPLACING else found
+        key = self._update_key(self._described.columns)
+        bounds = self._bounds(key, existing)
+        table, sql = self._read_with(bounds)
+        columns = self._columns.planned(self._chosen(table))
         plan = StreamPlan(
             stream=self._stream.name,
             mode=self._stream.mode,
-            query=Query(
-                columns=[column.source for column in columns],
-                relation=table.relation,
-                sql=query_sql,
-                where=self._where(key, variables),
-                limit=self._stream.source_options.limit or None,
-                offset=self._stream.source_options.offset or 0,
-            ),
-            target=target,
+            query=self._query(table, sql, columns, bounds),
+            target=found.relation if found and found.relation else self.target,
             columns=columns,
-            metadata_columns=self._metadata(columns),
-            primary_key=[self._named(key, columns, "primary_key") for key in self._stream.primary_key],
-            update_key=_target_name(key, columns) if key else None,
+            metadata_columns=without_collisions(self._run.metadata(self._stream), columns),
             range=(self._range.start, self._range.end) if self._range else None,
+            cursor=bounds.cursor,
+            merge_strategy=self._merge_strategy(),
+            existing=existing,
+            batch_limit=self._stream.target_options.batch_limit or None,
             ignore_existing=bool(self._stream.target_options.ignore_existing),
-            estimated_rows=table.estimated_rows,
-            notes=[*self._notes(unresolved), *(note for column in columns for note in column.source.notes)],
+            estimated_rows=None if bounds.conditions(self._run.source) else table.estimated_rows,
         )
-        ddl = self._run.target.create_statement(target, plan.schema)
-        return replace(plan, ddl=[ddl])
+        return self._with_sql(self._with_keys(self._fitted(plan), key))
 
-    def _described(self) -> tuple[SourceTable, str | None, Variables]:
-        """What is read: the table, or the query with its placeholders filled in."""
-        template = self._template
-        if template is None:
+    # What the source has.
+
+    @cached_property
+    def _described(self) -> SourceTable:
+        """The table or the query, with nothing bounding it."""
+        if self._sql is None:
             table = self._run.source.describe(self._run.source.relation(self._stream.name))
-            return table, None, self._variables(table)
-        variables = self._variables(SourceTable(None, []))
-        every = {**EVERYTHING, **self._where_placeholders(variables), "fields": "*"}
-        described = self._run.source.describe_query(variables.and_more(every).in_sql(template))
-        key = self._update_key(described.columns)
-        bounds = {}
-        if self._range and key:
-            bounds = dict(range_placeholders(self._range, key, self._run.source))
-        fields = self._fields(described)
-        filled = variables.and_more({**every, **bounds, "fields": fields}).in_sql(template)
-        if self._sql_has("fields"):
-            described = self._run.source.describe_query(filled)
-        return described, filled, variables
+        else:
+            table = self._sql.described(self._variables_of(SourceTable(None, [])))
+        if not table.columns:
+            raise RelationNotFoundError(
+                f"{table.relation or 'The query'} has no columns that this user may see."
+            )
+        return table
 
-    def _custom_sql(self) -> str | None:
-        """The stream's own SQL, or that of the file that it is named after (spec §1.9)."""
-        sql = self._stream.sql
-        if sql is None and self._stream.name.endswith(".sql"):
-            sql = f"file://{self._stream.name.removeprefix('file://')}"
-        return None if sql is None else sql_text(sql, self._document.source, self._at("sql"))
+    def _read_with(self, bounds: Bounds) -> tuple[SourceTable, str | None]:
+        """What is read: the table, or the query with its placeholders filled in."""
+        described = self._described
+        if self._sql is None:
+            return described, None
+        placeholders = bounds.placeholders(self._run.source)
+        filled = self._sql.filled(self._variables, placeholders, described)
+        return (self._run.source.describe_query(filled) if self._sql.has("fields") else described), filled
 
-    def _sql_has(self, *placeholders: str) -> bool:
-        return any(f"{{{name}}}" in (self._template or "") for name in placeholders)
-
-    def _fields(self, described: SourceTable) -> str:
-        quoted = self._run.source.quoted
-        if not self._select.items:
-            return "*"
-        return ", ".join(
-            f"{item.text} as {quoted(item.alias)}"
-            if isinstance(item, SelectExpression)
-            else f"{quoted(item.source)} as {quoted(item.target)}"
-            for item in self._select.fields([column.name for column in described.columns], self._declared())
+    def _query(
+        self, table: SourceTable, sql: str | None, columns: Sequence[PlannedColumn], bounds: Bounds
+    ) -> Query:
+        conditions = []
+        if self._stream.where and not (self._sql and self._sql.has("where_cond", "where_clause")):
+            conditions.append(self._variables.in_sql(self._stream.where))
+        if self._sql is None:
+            conditions += bounds.conditions(self._run.source)
+        limit = self._stream.source_options.limit or None
+        return Query(
+            columns=[column.source for column in columns],
+            relation=table.relation,
+            sql=sql,
+            where=conditions,
+            limit=limit,
+            offset=self._stream.source_options.offset or 0,
+            # Without an order, a limit would leave rows behind that the next cursor passes over.
+            order_by=[bounds.key] if bounds.key and limit else [],
         )
-
-    def _variables(self, table: SourceTable) -> Variables:
-        source, target = self._run.source, self._run.target
-        relation = table.relation
-        full_name = (
-            ".".join(source.quoted(part) for part in (relation.schema, relation.name) if part)
-            if relation
-            else ""
-        )
-        update_key = self._stream.update_key
-        return StreamNames(
-            stream=self._stream.name,
-            schema=(relation.schema or "") if relation else "",
-            table=relation.name if relation else self._stream.name,
-            full_name=full_name,
-            source=(source.connection.name, source.connection.type),
-            target=(target.connection.name, target.connection.type),
-            target_schema=target.default_schema,
-            started=self._run.started,
-            id=self._stream.id,
-            description=self._stream.description,
-            update_key=source.quoted(update_key) if update_key else None,
-            run_id=self._run.id,
-            file=None if self._document.source.startswith("<") else self._document.source,
-            environment=self._run.replication.variables,
-        ).variables()
 
     def _chosen(self, table: SourceTable) -> Sequence[tuple[Column, str]]:
         """The columns that are read, each with the name that `select` gives it."""
         by_name = {column.name: column for column in table.columns}
-        if not self._select.items or self._sql_has("fields"):
+        if not self._select.items or (self._sql and self._sql.has("fields")):
             return [(column, column.name) for column in table.columns]
-        found = self._select.resolve(list(by_name), self._declared())
+        found = self._select.resolve(list(by_name), self._columns.declared)
         return [(by_name[column.source], column.target) for column in found]
 
-    def _declared_columns(self) -> Sequence[ColumnSpec]:
-        """The declarations under `columns`; what they ask for beyond a type is refused for now."""
-        specs = parse_columns(self._stream.columns, lambda key: self._at("columns", key))
-        for spec in specs:
-            beyond = {
-                "a constraint": spec.constraint,
-                "`not_null`": spec.nullable is False,
-                "`primary_key`": spec.primary_key,
-                "`unique`": spec.unique,
-                "`index`": spec.index,
-                "`unique_index`": spec.unique_index,
-            }
-            for what, asked in beyond.items():
-                if asked:
-                    raise NotSupportedYetError(
-                        f"Column {spec.name}: {what} is not supported yet.",
-                        position=self._at("columns", spec.name),
-                    )
-        return specs
+    # What bounds the stream.
 
-    def _declared(self) -> Sequence[str]:
-        return [spec.name for spec in self._columns if spec.name != "*"]
+    def _bounds(self, key: Column | None, existing: SourceTable | None) -> Bounds:
+        if key is None or self._range:
+            return Bounds(key, self._range)
+        name = self._columns.named(self._renamed(key))
+        cursor = find_cursor(self._place, self._run, key, name, existing)
+        rereads_null = bool(cursor and cursor.inclusive and self._stream.primary_key and key.nullable)
+        return Bounds(key, None, cursor, rereads_null)
 
-    def _planned(self, chosen: Sequence[tuple[Column, str]]) -> Sequence[PlannedColumn]:
-        casing = self._stream.target_options.column_casing or "normalize"
-        if casing not in CASINGS:
+    def _renamed(self, key: Column) -> str:
+        chosen = self._chosen(self._described)
+        found = next((name for column, name in chosen if column.name == key.name), None)
+        if found is None and self._stream.mode is Mode.INCREMENTAL and self._run.state is None:
             raise ReplicationError(
-                f"{casing!r} is no column_casing.",
-                position=self._at("target_options", "column_casing"),
-                hint=did_you_mean(casing, CASINGS) or f"There are {', '.join(CASINGS)}.",
+                f"The update_key {key.name} is not selected, so the target cannot tell where to go on from.",
+                position=self._at("update_key"),
+                hint="Select it, or keep the cursor elsewhere with SLING_STATE.",
             )
-        planned: dict[str, PlannedColumn] = {}
-        for column, selected in chosen:
-            name = cased(selected, casing, folds_to_upper=self._run.target.capabilities.folds_to_upper)
-            twin = planned.get(name.lower())
-            if twin is not None:
-                raise ReplicationError(
-                    f"The columns {twin.source.name} and {column.name} both become {name} in the target.",
-                    position=self._stream.position,
-                    hint="Rename one of them with `select`.",
-                )
-            planned[name.lower()] = self._planned_column(column, name)
-        return list(planned.values())
-
-    def _planned_column(self, column: Column, name: str) -> PlannedColumn:
-        spec = column_for(self._columns, column.name)
-        if spec is None:
-            return PlannedColumn(column, name, column.arrow_type, column.comment)
-        wanted = spec.type.arrow_type()
-        if pa.types.is_string(wanted) and not pa.types.is_string(column.arrow_type):
-            # Only the source knows how its values look as text.
-            column = replace(column, arrow_type=wanted, as_text=True, notes=())
-        elif not can_cast(column.arrow_type, wanted):
-            raise ReplicationError(
-                f"Column {column.name} ({column.native_type}) cannot become {spec.type}.",
-                position=self._at("columns", spec.name),
-                hint="Declare it as text, or cast it with custom SQL.",
-            )
-        return PlannedColumn(column, name, wanted, spec.description or column.comment)
-
-    def _metadata(self, columns: Sequence[PlannedColumn]) -> Sequence[MetadataColumn]:
-        """The run's own columns. A name that is taken gets one more underscore (spec §3.5)."""
-        taken = {column.name.lower() for column in columns}
-        added = []
-        for metadata in self._run.metadata:
-            name = metadata.name
-            while name.lower() in taken:
-                name = f"_{name}"
-            taken.add(name.lower())
-            added.append(MetadataColumn(name, metadata.value))
-        return added
-
-    def _where(self, key: Column | None, variables: Variables) -> list[str]:
-        conditions = []
-        if self._stream.where and not self._sql_has("where_cond", "where_clause"):
-            conditions.append(variables.in_sql(self._stream.where))
-        if self._range and key and self._template is None:
-            conditions.append(range_condition(self._range, key, self._run.source))
-        return conditions
-
-    def _where_placeholders(self, variables: Variables) -> dict[str, str]:
-        if not self._stream.where:
-            return {}
-        condition = f"({variables.in_sql(self._stream.where)})"
-        return {"where_cond": condition, "where_clause": condition}
+        return found or key.name
 
     def _parsed_range(self) -> Range | None:
         given = self._stream.source_options.range
@@ -287,13 +179,125 @@ class _Planner:
     def _update_key(self, columns: Sequence[Column]) -> Column | None:
         if not self._stream.update_key:
             return None
-        return _find(self._stream.update_key, columns, self._at("update_key"))
+        return find_column(self._stream.update_key, columns, self._at("update_key"))
 
-    def _named(self, key: str, columns: Sequence[PlannedColumn], what: str) -> str:
-        found = _find(key, [column.source for column in columns], self._at(what))
-        return _target_name(found, columns) or found.name
+    def _merge_strategy(self) -> str | None:
+        merges = self._stream.primary_key and self._stream.mode in (Mode.INCREMENTAL, Mode.BACKFILL)
+        asked = self._stream.target_options.merge_strategy
+        return (asked or self._run.target.capabilities.merge_strategy) if merges else None
 
-    def _notes(self, unresolved: Sequence[str]) -> list[str]:
+    # What the target has, and needs.
+
+    def _fitted(self, plan: StreamPlan) -> StreamPlan:
+        """Fit the columns to the table that is there."""
+        notes = [note for column in plan.columns for note in column.source.notes]
+        if self._stream.target_options.direct_insert:
+            notes.append(
+                "`direct_insert`: the rows were staged all the same, so that nobody sees a part of them."
+            )
+        if plan.existing is not None:
+            fitting = evolved(self._place, plan.columns, plan.metadata_columns, plan.existing)
+            notes += fitting.notes
+            plan = replace(
+                plan, columns=fitting.columns, metadata_columns=fitting.metadata, changes=fitting.changes
+            )
+            plan = replace(
+                plan, query=replace(plan.query, columns=[column.source for column in plan.columns])
+            )
+        else:
+            plan = replace(
+                plan,
+                keys=planned_keys(
+                    self._place, self._run.target.capabilities, self._columns.specs, plan.columns
+                ),
+                ddl=[self._run.target.create_statement(plan.target, plan.schema)],
+            )
+        for column in plan.columns:
+            note = self._run.target.native_type(column.field).note
+            if note and not (plan.existing and column.name in plan.natives):
+                notes.append(f"Column {column.name}: {column.source.native_type} {note}")
+        return replace(plan, notes=[*self._removed_variables(), *notes])
+
+    def _with_keys(self, plan: StreamPlan, key: Column | None) -> StreamPlan:
+        columns = [column.source for column in plan.columns]
+        primary = [find_column(name, columns, self._at("primary_key")) for name in self._stream.primary_key]
+        everything = Query(columns=self._described.columns, relation=self._described.relation)
+        if self._sql:
+            everything = self._sql.everything(self._variables, self._described)
+        return replace(
+            plan,
+            primary_key=[target_name(column, plan.columns) or column.name for column in primary],
+            update_key=target_name(key, plan.columns) if key else None,
+            missing=planned_missing(self._place, everything, primary, self._variables),
+        )
+
+    def _with_sql(self, plan: StreamPlan) -> StreamPlan:
+        """`table_ddl`, `table_tmp`, `pre_sql` and `post_sql`, with their variables."""
+        options, target = self._stream.target_options, self._run.target
+        staging = None
+        if options.table_tmp:
+            staging = target.relation(self._object_variables(plan).in_object(options.table_tmp)[0])
+        definition = self._text(options.table_ddl, "table_ddl", plan)
+        if definition is not None:
+            types = ", ".join(
+                f"{target.quoted(field.name)} {target.native_type(field).sql}" for field in plan.schema
+            )
+            definition = definition.replace("{col_types}", types)
+            if plan.target.name.lower() not in definition.lower():
+                raise ReplicationError(
+                    f"`table_ddl` does not name {plan.target}.",
+                    position=self._at("target_options", "table_ddl"),
+                    hint="Write {object_full_name} where the table's name belongs.",
+                )
+        return replace(
+            plan,
+            staging=staging,
+            definition=definition,
+            pre_sql=self._text(options.pre_sql, "pre_sql", plan),
+            post_sql=self._text(options.post_sql, "post_sql", plan),
+            ddl=plan.ddl if definition is None or plan.existing else [definition],
+        )
+
+    def _text(self, sql: str | None, option: str, plan: StreamPlan) -> str | None:
+        if not sql:
+            return None
+        text = sql_text(sql, self._run.replication.document.source, self._at("target_options", option))
+        return self._object_variables(plan).in_sql(text)
+
+    # Variables and places.
+
+    @cached_property
+    def _variables(self) -> Variables:
+        return self._variables_of(self._described)
+
+    def _object_variables(self, plan: StreamPlan) -> Variables:
+        full_name = self._run.target.qualified(plan.target)
+        return self._variables.with_object(plan.target.schema or "", plan.target.name, full_name)
+
+    def _variables_of(self, table: SourceTable) -> Variables:
+        source, target = self._run.source, self._run.target
+        relation = table.relation
+        update_key = self._stream.update_key
+        document = self._run.replication.document.source
+        return StreamNames(
+            stream=self._stream.name,
+            schema=(relation.schema or "") if relation else "",
+            table=relation.name if relation else self._stream.name,
+            full_name=source.qualified(relation) if relation else "",
+            source=(source.connection.name, source.connection.type),
+            target=(target.connection.name, target.connection.type),
+            target_schema=target.default_schema,
+            started=self._run.started,
+            id=self._stream.id,
+            description=self._stream.description,
+            update_key=source.quoted(update_key) if update_key else None,
+            run_id=self._run.id,
+            file=None if document.startswith("<") else document,
+            environment=self._run.replication.variables,
+        ).variables()
+
+    def _removed_variables(self) -> list[str]:
+        _, unresolved = self._variables.in_object(self._stream.object)
         return [
             f"{self._at('object')}: {{{name}}} is no variable of this stream and was removed from the object,"
             " as in Sling"
@@ -301,26 +305,4 @@ class _Planner:
         ]
 
     def _at(self, *path: str | int) -> Position:
-        own = self._document.position("streams", self._stream.name, *path)
-        if own != self._document.position("streams", self._stream.name):
-            return own
-        inherited = self._document.position("defaults", *path)
-        return own if inherited == self._document.position("defaults") else inherited
-
-
-def _find(name: str, columns: Sequence[Column], position: Position) -> Column:
-    exact = [column for column in columns if column.name == name]
-    found = exact or [column for column in columns if column.name.lower() == name.lower()]
-    if len(found) != 1:
-        names = [column.name for column in columns]
-        raise ReplicationError(
-            f"There is no column {name} in the stream.",
-            position=position,
-            hint=did_you_mean(name, names) or f"Columns: {', '.join(names)}.",
-        )
-    return found[0]
-
-
-def _target_name(key: Column, columns: Sequence[PlannedColumn]) -> str | None:
-    """A column's name in the target; ``None`` where it is not selected."""
-    return next((column.name for column in columns if column.source.name == key.name), None)
+        return self._place.at(*path)

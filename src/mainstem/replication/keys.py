@@ -32,16 +32,25 @@ CARRIED_OUT: Mapping[str, frozenset[str]] = {
             "columns", "tags", "disabled", "single", "meta", "schedule",
         }
     ),
-    "source_options": frozenset({"limit", "offset", "range"}),
-    "target_options": frozenset({"column_casing", "ignore_existing"}),
+    "source_options": frozenset({"limit", "offset", "range", "max_decimals", "empty_as_null"}),
+    "target_options": frozenset(
+        {
+            "add_new_columns", "adjust_column_type", "batch_limit", "column_casing", "column_typing",
+            "delete_missing", "direct_insert", "ignore_existing", "max_decimals", "merge_strategy",
+            "post_sql", "pre_sql", "table_ddl", "table_keys", "table_tmp", "use_bulk",
+        }
+    ),
     "change_capture_options": frozenset(),
 }  # fmt: skip
 
 # The settings that `env:` may have (spec §1.1: they hold for the run). Others that begin alike are refused.
 SETTING_PREFIX = "SLING_"
 SETTINGS = frozenset(
-    {"SLING_ALLOW_EMPTY", "SLING_ALLOW_EMPTY_TABLES", "SLING_LOADED_AT_COLUMN", "SLING_EXEC_ID_COLUMN"}
-)
+    {
+        "SLING_ALLOW_EMPTY", "SLING_ALLOW_EMPTY_TABLES", "SLING_LOADED_AT_COLUMN", "SLING_SYNCED_AT_COLUMN",
+        "SLING_ROW_ID_COLUMN", "SLING_EXEC_ID_COLUMN", "SLING_GREATER_THAN_EQUAL", "SLING_STATE",
+    }
+)  # fmt: skip
 
 # Values that ask for what happens anyway (spec §4.1, §4.2): they are Sling's own defaults for databases.
 HARMLESS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {

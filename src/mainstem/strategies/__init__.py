@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
 
-from mainstem.endpoints import Staging, Target
+from mainstem.endpoints import KeyProfile, Step
 from mainstem.plan import StreamPlan
 from mainstem.replication import Mode
-from mainstem.strategies.full_refresh import publish_full_refresh
+from mainstem.strategies.merge import incremental
+from mainstem.strategies.missing import missing_steps
+from mainstem.strategies.whole import appended, replaced, truncated
 
-__all__ = ["STRATEGIES", "Publish"]
+__all__ = ["STRATEGIES", "Strategy", "missing_steps"]
 
+Strategy = Callable[[StreamPlan, KeyProfile], Sequence[Step]]
+"""The steps that publish what is staged, from the plan and from what the staged keys are like."""
 
-class Publish(Protocol):
-    """The step that makes staged rows visible, all at once."""
-
-    def __call__(self, plan: StreamPlan, staging: Staging, target: Target) -> None:
-        """Publish the staged rows as the plan's mode says."""
-
-
-STRATEGIES: Mapping[Mode, Publish] = {Mode.FULL_REFRESH: publish_full_refresh}
+STRATEGIES: Mapping[Mode, Strategy] = {
+    Mode.FULL_REFRESH: replaced,
+    Mode.TRUNCATE: truncated,
+    Mode.INCREMENTAL: incremental,
+    Mode.SNAPSHOT: appended,
+    Mode.BACKFILL: incremental,
+    Mode.DEFINITION_ONLY: replaced,
+}

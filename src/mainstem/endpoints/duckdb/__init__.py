@@ -1,0 +1,5 @@
+"""DuckDB, in a file or in memory."""
+
+from mainstem.endpoints.duckdb.target import DuckDB
+
+__all__ = ["DuckDB"]

@@ -1,0 +1,146 @@
+"""What DuckDB's catalogue says: relations, their columns, keys, comments and estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from mainstem.endpoints.base import CatalogEntry, SourceTable, match_name
+from mainstem.endpoints.duckdb.carriage import described
+from mainstem.errors import RelationNotFoundError
+from mainstem.schema import Column, Relation
+
+__all__ = ["describe_relation", "describe_sql", "find_relation", "list_relations"]
+
+# https://duckdb.org/docs/stable/sql/meta/duckdb_table_functions
+_RELATIONS = """
+SELECT database_name, schema_name, table_name AS name, false AS is_view, comment, estimated_size
+  FROM duckdb_tables() WHERE NOT internal
+UNION ALL
+SELECT database_name, schema_name, view_name, true, comment, NULL
+  FROM duckdb_views() WHERE NOT internal
+"""
+
+_LISTED = f"""
+SELECT schema_name, name, is_view FROM ({_RELATIONS}) AS relations
+ WHERE database_name = current_database() AND ($1 IS NULL OR lower(schema_name) = lower($1))
+ ORDER BY schema_name, name
+"""
+
+_IN_DATABASE = f"""
+SELECT schema_name, name, is_view, comment, estimated_size FROM ({_RELATIONS}) AS relations
+ WHERE lower(database_name) = lower(coalesce($1, current_database()))
+"""
+
+_SCHEMAS = """
+SELECT schema_name FROM duckdb_schemas()
+ WHERE schema_name NOT IN ('information_schema', 'pg_catalog')
+   AND lower(database_name) = lower(coalesce($1, current_database()))
+"""
+
+_DATABASES = "SELECT database_name FROM duckdb_databases() WHERE NOT internal"
+
+_COLUMNS = """
+SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()
+ WHERE lower(database_name) = lower(coalesce($1, current_database())) AND schema_name = $2 AND table_name = $3
+ ORDER BY column_index
+"""
+
+_PRIMARY_KEY = """
+SELECT constraint_column_names FROM duckdb_constraints()
+ WHERE lower(database_name) = lower(coalesce($1, current_database())) AND schema_name = $2 AND table_name = $3
+   AND constraint_type = 'PRIMARY KEY'
+"""
+
+
+def list_relations(connection: duckdb.DuckDBPyConnection, schema: str | None) -> Sequence[CatalogEntry]:
+    """List the tables and views of the connection's own database."""
+    rows = connection.execute(_LISTED, [schema]).fetchall()
+    return [CatalogEntry(Relation(owner, name), is_view) for owner, name, is_view in rows]
+
+
+def find_relation(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, schema: str
+) -> tuple[CatalogEntry, str | None] | None:
+    """Find a table or view, whatever its case; with its comment.
+
+    Args:
+        connection: The connection.
+        relation: What is looked for.
+        schema: Its schema, where it names none.
+    """
+    rows = connection.execute(_IN_DATABASE, [relation.database]).fetchall()
+    for owner, name, is_view, comment, _ in rows:
+        if (owner.lower(), name.lower()) == (schema.lower(), relation.name.lower()):
+            return CatalogEntry(Relation(owner, name, relation.database), is_view), comment
+    return None
+
+
+def describe_relation(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, schema: str, where: str
+) -> SourceTable:
+    """Describe a table or view.
+
+    Args:
+        connection: The connection.
+        relation: What is described.
+        schema: Its schema, where it names none.
+        where: The connection's name, for messages.
+
+    Raises:
+        RelationNotFoundError: It is not there.
+    """
+    database = _known_database(connection, relation.database, where)
+    rows = connection.execute(_IN_DATABASE, [database]).fetchall()
+    schemas = {row[0] for row in connection.execute(_SCHEMAS, [database]).fetchall()}
+    schema = match_name(schema, schemas, what="schema", where=where)
+    known = {row[1]: row for row in rows if row[0] == schema}
+    name = match_name(relation.name, known, what="table", where=f"schema {schema} of {where}")
+    _, _, is_view, comment, estimate = known[name]
+    found = Relation(schema, name, database)
+    columns = connection.execute(_COLUMNS, [database, schema, name]).fetchall()
+    if is_view:
+        return SourceTable(found, _columns_of_view(connection, found, columns), comment=comment)
+    key = connection.execute(_PRIMARY_KEY, [database, schema, name]).fetchone()
+    return SourceTable(
+        found,
+        [described(each, kind, nullable=null, comment=said) for each, kind, null, said in columns],
+        estimate,
+        primary_key=key[0] if key else (),
+        comment=comment,
+    )
+
+
+def describe_sql(connection: duckdb.DuckDBPyConnection, sql: str) -> Sequence[Column]:
+    """Describe the result of a query. DuckDB plans it, and does not run it."""
+    rows = connection.execute(f"DESCRIBE SELECT * FROM (\n{sql}\n) AS described").fetchall()
+    return [described(name, kind) for name, kind, *_ in rows]
+
+
+def _columns_of_view(
+    connection: duckdb.DuckDBPyConnection,
+    view: Relation,
+    columns: Sequence[tuple[str, str, bool, str | None]],
+) -> Sequence[Column]:
+    """The columns as they are now: the catalogue has them as they were when the view was made."""
+    parts = [part.replace('"', '""') for part in (view.database, view.schema, view.name) if part]
+    comments = {name: comment for name, _, _, comment in columns}
+    whole = ".".join(f'"{part}"' for part in parts)
+    return [
+        described(column.name, column.native_type, comment=comments.get(column.name))
+        for column in describe_sql(connection, f"SELECT * FROM {whole}")
+    ]
+
+
+def _known_database(connection: duckdb.DuckDBPyConnection, database: str | None, where: str) -> str | None:
+    if database is None:
+        return None
+    known = [row[0] for row in connection.execute(_DATABASES).fetchall()]
+    try:
+        return match_name(database, known, what="database", where=where)
+    except RelationNotFoundError as error:
+        raise RelationNotFoundError(
+            error.message,
+            hint=f"{error.hint} Another one is there once it is attached, in this process or by `pre_sql`.",
+        ) from error

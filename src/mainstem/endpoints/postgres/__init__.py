@@ -1,0 +1,5 @@
+"""PostgreSQL."""
+
+from mainstem.endpoints.postgres.target import Postgres
+
+__all__ = ["Postgres"]

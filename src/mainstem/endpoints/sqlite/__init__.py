@@ -1,0 +1,5 @@
+"""SQLite."""
+
+from mainstem.endpoints.sqlite.target import SQLite
+
+__all__ = ["SQLite"]

@@ -1,0 +1,115 @@
+"""Which rows of a stream are read: its cursor, its range, their conditions (spec §1.9, §3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from mainstem.endpoints import Source, SourceTable
+from mainstem.errors import LossyTypeError, ReplicationError
+from mainstem.plan.facts import Place, RunFacts
+from mainstem.plan.model import Cursor
+from mainstem.plan.placeholders import range_condition, range_placeholders
+from mainstem.replication import Mode
+from mainstem.replication.ranges import Range
+from mainstem.schema import Column
+from mainstem.types import cast_values, value_text
+
+__all__ = ["Bounds", "find_cursor"]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What bounds a stream by its update key.
+
+    Attributes:
+        key: The update key, as the source has it; ``None`` where there is none.
+        range: The range that the user gave.
+        cursor: Where the stream goes on.
+        rereads_null: Rows without a value are read at each run: a primary key keeps them from doubling.
+    """
+
+    key: Column | None = None
+    range: Range | None = None
+    cursor: Cursor | None = None
+    rereads_null: bool = False
+
+    def conditions(self, source: Source) -> list[str]:
+        """The conditions, in the source's SQL."""
+        if self.key is None:
+            return []
+        if self.range:
+            return [range_condition(self.range, self.key, source)]
+        return [self._beyond(self.cursor, self.key, source)] if self.cursor else []
+
+    def placeholders(self, source: Source) -> Mapping[str, str]:
+        """What the placeholders of custom SQL become."""
+        if self.key is None:
+            return {}
+        if self.range:
+            return range_placeholders(self.range, self.key, source)
+        if self.cursor is None:
+            return {}
+        value = source.literal(self.cursor.value, self.key)
+        condition = self._beyond(self.cursor, self.key, source)
+        return {"incremental_where_cond": condition, "incremental_value": value, "start_value": value}
+
+    def _beyond(self, cursor: Cursor, key: Column, source: Source) -> str:
+        compared = ">=" if cursor.inclusive else ">"
+        condition = f"{source.ordered(key)} {compared} {source.literal(cursor.value, key)}"
+        return f"({condition} or {source.quoted(key.name)} is null)" if self.rereads_null else condition
+
+
+def find_cursor(
+    place: Place, run: RunFacts, key: Column, name: str, existing: SourceTable | None
+) -> Cursor | None:
+    """Find where an incremental stream goes on.
+
+    Args:
+        place: The stream.
+        run: What it shares with the others.
+        key: The update key, as the source has it.
+        name: Its name in the target.
+        existing: The target as it is.
+
+    Returns:
+        The cursor; ``None`` where there is nothing to go on from, so that everything is read.
+
+    Raises:
+        ReplicationError: The target has no such column.
+        LossyTypeError: The target's value is none of the source's type.
+    """
+    if place.stream.mode is not Mode.INCREMENTAL:
+        return None
+    inclusive = bool(place.stream.primary_key) if run.inclusive is None else run.inclusive
+    if run.state is not None:
+        kept = run.state.cursor(place.stream.name, place.stream.object)
+        return Cursor(kept, inclusive, "state") if kept is not None and existing is not None else None
+    if existing is None or existing.relation is None:
+        return None
+    column = next((known for known in existing.columns if known.name.lower() == name.lower()), None)
+    if column is None:
+        raise ReplicationError(
+            f"{existing.relation} has no column {name}, so there is nothing to go on from.",
+            position=place.at("update_key"),
+            hint="Load it once with `mode: full-refresh`, or add the column.",
+        )
+    value = run.target.maximum(existing.relation, column.name)
+    return None if value is None else Cursor(_as_in_source(value, key, column), inclusive, "target")
+
+
+def _as_in_source(value: pa.Scalar[Any], key: Column, column: Column) -> str:
+    repeat: Any = pa.repeat
+    if not value.is_valid:
+        return ""
+    try:
+        return value_text(cast_values(repeat(value, 1), key.arrow_type)[0])
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise LossyTypeError(
+            f"The greatest {column.name} in the target ({column.native_type}) is no {key.native_type}, which"
+            f" the source has: {str(error).splitlines()[0]}",
+            hint="Load the table once with `mode: full-refresh`.",
+        ) from error

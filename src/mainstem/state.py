@@ -1,0 +1,194 @@
+"""Cursors that are kept outside of the target's table: `SLING_STATE` (spec §3.7)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+from typing_extensions import override
+
+from mainstem.connections import ConnectionBook
+from mainstem.endpoints import RunSql, SqlTarget, Step, Target, open_target
+from mainstem.errors import ConfigError, EndpointError
+from mainstem.schema import Relation
+
+__all__ = ["State", "open_state"]
+
+_TABLE = "_sling_state"
+_COLUMNS = ("source", "target", "stream", "object", "value", "column_type")
+
+
+class State(ABC):
+    """Where the cursors of one replication's streams are kept."""
+
+    @abstractmethod
+    def cursor(self, stream: str, target: str) -> str | None:
+        """The cursor of a stream, as text; ``None`` where none was ever written."""
+
+    @abstractmethod
+    def steps(self, target: Target, stream: str, object_name: str, value: str, kind: str) -> Sequence[Step]:
+        """The steps that write a cursor in the transaction that publishes its rows.
+
+        Args:
+            target: The endpoint that publishes.
+            stream: The stream's name.
+            object_name: Its object, as written in the document.
+            value: The cursor, as text.
+            kind: The source's type of the update key.
+
+        Returns:
+            The steps; none where the cursor is kept elsewhere, so that it is written after the publish.
+        """
+
+    @abstractmethod
+    def write(self, stream: str, object_name: str, value: str, kind: str) -> None:
+        """Write a cursor, after its rows are published."""
+
+
+def open_state(
+    setting: str, book: ConnectionBook, names: tuple[str, str], target: Target, opened: ExitStack
+) -> State:
+    """Open the place that `SLING_STATE` names.
+
+    Args:
+        setting: A connection and what is in it: ``MY_DB/schema``, or ``LOCAL/folder``.
+        book: Where the connection is found.
+        names: The source and the target of the replication.
+        target: The replication's target, which is used where it is the same connection.
+        opened: Closes what is opened.
+
+    Raises:
+        ConfigError: The setting is no such place.
+    """
+    name, _, place = setting.partition("/")
+    if not name or not place:
+        raise ConfigError(
+            f"SLING_STATE is {setting!r}.", hint="It names a connection and a schema or folder: MY_DB/schema."
+        )
+    connection = book.find(name)
+    folder = connection.text("path") if connection.type == "file" else None
+    if folder is not None or connection.type == "file":
+        return _FolderState(Path(folder or ".") / place, names)
+    same = connection == target.connection
+    endpoint = target if same else opened.enter_context(open_target(connection))
+    if not isinstance(endpoint, SqlTarget):
+        raise ConfigError(
+            f"SLING_STATE: {name} ({connection.type}) can keep no state.",
+            hint="Name a database, or a folder with LOCAL/folder.",
+        )
+    return _DatabaseState(endpoint, Relation(place, _TABLE), names)
+
+
+class _DatabaseState(State):
+    """A table ``_sling_state``, with one row for each stream and object."""
+
+    def __init__(self, endpoint: SqlTarget, table: Relation, names: tuple[str, str]) -> None:
+        self._endpoint = endpoint
+        self._table = table
+        self._names = names
+        self._made = False
+
+    @override
+    def cursor(self, stream: str, target: str) -> str | None:
+        if self._endpoint.find(self._table) is None:
+            return None
+        where = self._where(stream, target)
+        value = self._endpoint.quoted("value")
+        found = self._endpoint.rows(
+            f"SELECT {value} FROM {self._endpoint.qualified(self._table)} WHERE {where}"
+        )
+        return str(found[0][0]) if found else None
+
+    @override
+    def steps(self, target: Target, stream: str, object_name: str, value: str, kind: str) -> Sequence[Step]:
+        if target is not self._endpoint:
+            return []
+        self._make()
+        return [RunSql(sql) for sql in self._statements(stream, object_name, value, kind)]
+
+    @override
+    def write(self, stream: str, object_name: str, value: str, kind: str) -> None:
+        self._make()
+        with self._endpoint.transaction():
+            for sql in self._statements(stream, object_name, value, kind):
+                self._endpoint.run(sql)
+
+    def _make(self) -> None:
+        """Make the table, beforehand: some systems cannot within a transaction."""
+        if self._made or self._endpoint.find(self._table) is not None:
+            return
+        schema = pa.schema([pa.field(name, pa.string()) for name in _COLUMNS])
+        with self._endpoint.transaction():
+            for statement in self._endpoint.schema_statements(str(self._table.schema)):
+                self._endpoint.run(statement)
+            self._endpoint.run(self._endpoint.create_statement(self._table, schema))
+        self._made = True
+
+    def _statements(self, stream: str, object_name: str, value: str, kind: str) -> Sequence[str]:
+        table = self._endpoint.qualified(self._table)
+        names = ", ".join(self._endpoint.quoted(name) for name in _COLUMNS)
+        values = (*self._names, stream, object_name, value, kind)
+        literals = ", ".join(self._endpoint.text_literal(text) for text in values)
+        return [
+            f"DELETE FROM {table} WHERE {self._where(stream, object_name)}",
+            f"INSERT INTO {table} ({names}) VALUES ({literals})",
+        ]
+
+    def _where(self, stream: str, object_name: str) -> str:
+        values = (*self._names, stream, object_name)
+        return " AND ".join(
+            f"{self._endpoint.quoted(name)} = {self._endpoint.text_literal(text)}"
+            for name, text in zip(_COLUMNS, values, strict=False)
+        )
+
+
+class _FolderState(State):
+    """A folder with one JSON file for each stream and object."""
+
+    def __init__(self, folder: Path, names: tuple[str, str]) -> None:
+        self._folder = folder
+        self._names = names
+
+    @override
+    def cursor(self, stream: str, target: str) -> str | None:
+        path = self._path(stream, target)
+        if not path.exists():
+            return None
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["value"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EndpointError(
+                f"The state file {path} cannot be read.", hint="Remove it to load the stream from the start."
+            ) from error
+
+    @override
+    def steps(self, target: Target, stream: str, object_name: str, value: str, kind: str) -> Sequence[Step]:
+        return []
+
+    @override
+    def write(self, stream: str, object_name: str, value: str, kind: str) -> None:
+        path = self._path(stream, object_name)
+        known = dict(zip(_COLUMNS, (*self._names, stream, object_name, value, kind), strict=True))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Beside it, then renamed: a killed run leaves the old cursor or the new one.
+            beside = path.with_suffix(".writing")
+            beside.write_text(json.dumps(known, indent=2, ensure_ascii=False), encoding="utf-8")
+            beside.replace(path)
+        except OSError as error:
+            raise EndpointError(
+                f"The state file {path} cannot be written: {error.strerror}. The rows are published; the next"
+                " run reads them again."
+            ) from error
+
+    def _path(self, stream: str, object_name: str) -> Path:
+        whole = "__".join((*self._names, stream, object_name))
+        # Names that differ only in what a file's name cannot hold stay apart.
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
+        return self._folder / f"{re.sub(r'[^0-9A-Za-z_-]', '_', whole)[:120]}_{digest}.json"

@@ -1,0 +1,202 @@
+"""One planned stream: read → transform → stage → publish, as events. It leaves nothing half done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pyarrow as pa
+
+from mainstem.endpoints import KeyProfile, Staging, Step
+from mainstem.errors import EndpointError, MainstemError, StreamError
+from mainstem.events import BatchStaged, Event
+from mainstem.plan import PlannedColumn, RunFacts, StreamPlan
+from mainstem.replication import Mode, Stream
+from mainstem.settings import Settings
+from mainstem.state import State
+from mainstem.strategies import STRATEGIES, missing_steps
+from mainstem.transform import transformed
+from mainstem.types import cast_values, value_text
+
+__all__ = ["Transfer", "phase_of"]
+
+
+@contextmanager
+def phase_of(stream: Stream, phase: str) -> Iterator[None]:
+    """Say of an error which stream it befell, and when."""
+    try:
+        yield
+    except StreamError:
+        raise
+    except MainstemError as error:
+        raise StreamError(stream=stream.name, phase=phase, cause=error) from error
+
+
+class Transfer:
+    """Moves the rows of one stream.
+
+    Attributes:
+        rows: Rows that reached the staging table.
+        bytes: The same, as Arrow buffers.
+        cursor: The update key's greatest value that was published, as text; ``None`` where none was.
+        notes: What the user should know.
+    """
+
+    def __init__(
+        self, stream: Stream, plan: StreamPlan, facts: RunFacts, settings: Settings, state: State | None
+    ) -> None:
+        self._stream = stream
+        self._plan = plan
+        self._facts = facts
+        self._settings = settings
+        self._state = state
+        self.rows = 0
+        self.bytes = 0
+        self.cursor: str | None = None
+        self.notes = list(plan.notes)
+
+    def run(self) -> Iterator[Event]:
+        """Read, stage and publish."""
+        plan = self._plan
+        if plan.ignore_existing and self._facts.target.inspect(plan.target) is not None:
+            self.notes.append(f"{plan.target} exists and was left as it was: `ignore_existing`.")
+            return
+        with ExitStack() as opened:
+            with self._phase("stage"):
+                staging = opened.enter_context(
+                    self._facts.target.stage(plan.target, plan.schema, place=plan.staging)
+                )
+            if plan.mode is not Mode.DEFINITION_ONLY:
+                yield from self._staged(opened, staging)
+            with self._phase("stage"):
+                _check_count(self.rows, staging.complete())
+            self._published(opened, staging)
+        with self._phase("post_sql"):
+            if plan.post_sql:
+                self._facts.target.run_script(plan.post_sql)
+
+    def _staged(self, opened: ExitStack, staging: Staging) -> Iterator[Event]:
+        plan = self._plan
+        with self._phase("read"):
+            batches = opened.enter_context(self._facts.source.read(plan.query))
+        for batch in self._batches(batches, staging, plan.columns):
+            self.rows += batch.num_rows
+            self.bytes += batch.nbytes
+            yield BatchStaged(self._stream.name, self.rows, self.bytes)
+
+    def _batches(
+        self, batches: Iterator[pa.RecordBatch], staging: Staging, columns: Sequence[PlannedColumn]
+    ) -> Iterator[pa.RecordBatch]:
+        """Transform and stage what is read."""
+        while True:
+            with self._phase("read"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            with self._phase("transform"):
+                metadata = self._plan.metadata_columns if columns is self._plan.columns else ()
+                batch = transformed(batch, staging.schema, columns, metadata)
+            with self._phase("stage"):
+                for part in _parts(batch, self._plan.batch_limit):
+                    staging.write(part)
+            yield batch
+
+    def _published(self, opened: ExitStack, staging: Staging) -> None:
+        plan, target = self._plan, self._facts.target
+        with self._phase("pre_sql"):
+            if plan.pre_sql:
+                target.run_script(plan.pre_sql)
+        with self._phase("publish"):
+            steps = [*self._row_steps(staging), *self._missing_steps(opened)]
+            if not steps:
+                return
+            cursor, kind = self._cursor_of(staging)
+            kept = (
+                self._state.steps(target, plan.stream, self._stream.object, cursor, kind)
+                if self._state and cursor
+                else []
+            )
+            target.publish(staging, plan.target, [*steps, *kept])
+            self.cursor = cursor
+            if self._state and cursor and not kept:
+                self._state.write(plan.stream, self._stream.object, cursor, kind)
+
+    def _row_steps(self, staging: Staging) -> Sequence[Step]:
+        """How the staged rows become visible; nothing where there are none."""
+        plan = self._plan
+        if not (self.rows or self._settings.allow_empty or plan.mode is Mode.DEFINITION_ONLY):
+            self.notes.append(_nothing_to_do(plan))
+            return []
+        merges = plan.merge_strategy is not None and self.rows
+        profile = staging.profile(plan.primary_key) if merges else KeyProfile()
+        if profile.repeated:
+            self.notes.append(
+                f"{profile.repeated} primary keys came in more than one row: the last one was taken"
+                + (f", by {plan.update_key}." if plan.update_key else ".")
+            )
+        return STRATEGIES[plan.mode](plan, profile)
+
+    def _missing_steps(self, opened: ExitStack) -> Sequence[Step]:
+        """What becomes of rows that the source lost. The keys are read after the rows: none is missed."""
+        plan, target = self._plan, self._facts.target
+        if plan.missing is None or plan.existing is None:
+            return []
+        by_name = {column.name: column for column in plan.columns}
+        columns = [by_name[name] for name in plan.primary_key]
+        schema = pa.schema([column.field for column in columns])
+        keys = opened.enter_context(target.stage(plan.target, schema, purpose="keys"))
+        with self._facts.source.read(plan.missing.query) as batches:
+            for _ in self._batches(batches, keys, columns):
+                pass
+        if not keys.complete() and not self._settings.allow_empty:
+            self.notes.append(
+                f"No keys in {plan.source}: no row of {plan.target} was taken for missing."
+                " SLING_ALLOW_EMPTY=true lets an empty source empty its target."
+            )
+            return []
+        steps = missing_steps(plan, keys.place, keys.profile(plan.primary_key), self._facts.started)
+        return [*(plan.changes if not self.rows else ()), *steps]
+
+    def _cursor_of(self, staging: Staging) -> tuple[str | None, str]:
+        """The greatest staged value of the update key, in the words of the source's type."""
+        plan = self._plan
+        column = next((column for column in plan.columns if column.name == plan.update_key), None)
+        # A range may lie behind the rows that are there already.
+        if column is None or plan.range or not self.rows:
+            return None, ""
+        value = staging.maximum(column.name)
+        if value is None:
+            return None, ""
+        repeat: Any = pa.repeat
+        return value_text(
+            cast_values(repeat(value, 1), column.source.arrow_type)[0]
+        ), column.source.native_type
+
+    def _phase(self, name: str) -> Any:
+        return phase_of(self._stream, name)
+
+
+def _parts(batch: pa.RecordBatch, limit: int | None) -> Iterator[pa.RecordBatch]:
+    """A batch in parts of at most so many rows (`batch_limit`)."""
+    if limit is None or batch.num_rows <= limit:
+        yield batch
+        return
+    for start in range(0, batch.num_rows, limit):
+        yield batch.slice(start, limit)
+
+
+def _check_count(sent: int, found: int) -> None:
+    if sent != found:
+        raise EndpointError(
+            f"{sent} rows were sent, but the staging table holds {found}. Nothing was published.",
+            hint="Please report this: it is a bug in mainstem or in the driver.",
+        )
+
+
+def _nothing_to_do(plan: StreamPlan) -> str:
+    since = f" beyond {plan.cursor.value}" if plan.cursor else ""
+    return (
+        f"No rows in {plan.source}{since}: {plan.target} was left as it was, as in Sling."
+        " SLING_ALLOW_EMPTY=true publishes empty tables."
+    )

@@ -1,0 +1,31 @@
+"""The conformance suite, for every pair of systems."""
+
+from __future__ import annotations
+
+from mainstem.testing.conformance import (
+    EvolutionConformance,
+    ModeConformance,
+    OptionConformance,
+    PublishConformance,
+    TypeConformance,
+)
+
+
+class TestModes(ModeConformance):
+    """Every mode, from every system to every system."""
+
+
+class TestOptions(OptionConformance):
+    """Every option, from every system to every system."""
+
+
+class TestEvolution(EvolutionConformance):
+    """Every change of shape, from every system to every system."""
+
+
+class TestTypes(TypeConformance):
+    """Every type, from every system to every system."""
+
+
+class TestPublish(PublishConformance):
+    """Nothing half-visible, from every system to every system."""
