@@ -68,7 +68,7 @@ class Transfer:
                     self._facts.target.stage(plan.target, plan.schema, place=plan.staging)
                 )
             if plan.mode is not Mode.DEFINITION_ONLY:
-                yield from self._staged(opened, staging)
+                yield from self._staged(staging)
             with self._phase("stage"):
                 _check_count(self.rows, staging.complete())
             self._published(opened, staging)
@@ -76,14 +76,16 @@ class Transfer:
             if plan.post_sql:
                 self._facts.target.run_script(plan.post_sql)
 
-    def _staged(self, opened: ExitStack, staging: Staging) -> Iterator[Event]:
+    def _staged(self, staging: Staging) -> Iterator[Event]:
         plan = self._plan
-        with self._phase("read"):
-            batches = opened.enter_context(self._facts.source.read(plan.query))
-        for batch in self._batches(batches, staging, plan.columns):
-            self.rows += batch.num_rows
-            self.bytes += batch.nbytes
-            yield BatchStaged(self._stream.name, self.rows, self.bytes)
+        # Left before the publish, so that the source keeps nothing open that the target may wait for.
+        with ExitStack() as reading:
+            with self._phase("read"):
+                batches = reading.enter_context(self._facts.source.read(plan.query))
+            for batch in self._batches(batches, staging, plan.columns):
+                self.rows += batch.num_rows
+                self.bytes += batch.nbytes
+                yield BatchStaged(self._stream.name, self.rows, self.bytes)
 
     def _batches(
         self, batches: Iterator[pa.RecordBatch], staging: Staging, columns: Sequence[PlannedColumn]

@@ -292,3 +292,12 @@ def test_a_wildcard_that_matches_nothing_does_nothing(orders: Planning) -> None:
         "streams": {f"{orders.schema}.x*": {"object": "{stream_table}"}},
     }
     assert replicate(config, orders.connections).streams == []
+
+
+def test_an_update_key_whose_order_the_target_does_not_have_is_refused_without_a_primary_key(
+    orders: Planning,
+) -> None:
+    orders.postgres.execute(f"alter table {orders.schema}.orders add exact numeric default 10")
+    orders.run(mode="incremental", update_key="exact")
+    assert "greatest value cannot be told" in str(orders.refused(mode="incremental", update_key="exact"))
+    assert orders.run(mode="incremental", update_key="exact", primary_key="id").rows == 5

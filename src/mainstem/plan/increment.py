@@ -97,6 +97,15 @@ def find_cursor(
             position=place.at("update_key"),
             hint="Load it once with `mode: full-refresh`, or add the column.",
         )
+    if isinstance(key.arrow_type, pa.OpaqueType) and not (
+        place.stream.primary_key or isinstance(column.arrow_type, pa.OpaqueType)
+    ):
+        raise ReplicationError(
+            f"The update_key {key.name} ({key.native_type}) is {column.native_type} in the target, where its"
+            " greatest value cannot be told, and without a primary_key rows would double.",
+            position=place.at("update_key"),
+            hint="Declare it under `columns`, as decimal(38, 10), or keep the cursor with SLING_STATE.",
+        )
     value = run.target.maximum(existing.relation, column.name)
     return None if value is None else Cursor(_as_in_source(value, key, column), inclusive, "target")
 
