@@ -37,12 +37,14 @@ MAY_IMPORT = {
     "state": {"errors", "schema", "connections", "endpoints"},
     "transfer": PLANNING | {"strategies", "settings", "transform", "state"},
     "engine": PLANNING | {"strategies", "settings", "state", "transfer"},
+    # Source against target, each computed in its own database.
+    "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},
     "assets": {"errors", "report"},
     # The adapters are strangers to each other; only Sling's has the engine as its tool.
-    "sling": PLANNING | {"engine", "assets"},
+    "sling": PLANNING | {"engine", "assets", "reconcile", "settings"},
     "dlt": {"errors", "report", "assets"},
-    "dbt": {"errors", "report", "assets"},
+    "dbt": {"_version", "errors", "report", "assets"},
     # The command line knows the engine and all below it, and no adapter.
     "cli": PLANNING | {"_version", "settings", "engine", "api"},
     # Real servers, and the suites that every endpoint is held to.
@@ -112,7 +114,7 @@ def test_nothing_private_of_dagster_is_imported_anywhere() -> None:
 def test_no_file_of_the_engine_says_a_systems_name_outside_of_its_own() -> None:
     systems = {"postgres", "postgresql", "duckdb", "mysql", "mariadb", "sqlite", "snowflake"}
     # Where names are data: which file knows which system, and how URLs and profiles spell them.
-    data = {"registry.py", "systems.py", "url.py", "dbt_profiles.py", "contents.py", "definition.py"}
+    data = {"registry.py", "systems.py", "url.py", "dbt_profiles.py", "contents.py", "definition.py", "scaffolder.py"}
     for room, path in modules():
         own = room == "endpoints" and path.relative_to(PACKAGE).parts[1].removesuffix(".py") in systems
         if room in {"testing", "dlt", "dbt", "cli"} or path.name in data or own:

@@ -15,6 +15,7 @@
     │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
     │   └── TargetBusyError        someone else holds the target
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
+    ├── SlingRunError              Sling's own program failed; carries its exit code, and Sling's own words
     ├── StreamError                one stream failed; carries the stream, its phase and the cause above
     └── ReplicationFailedError     at the end of a run: which streams failed, and why
 
@@ -41,6 +42,7 @@ __all__ = [
     "RelationNotFoundError",
     "ReplicationError",
     "ReplicationFailedError",
+    "SlingRunError",
     "StreamError",
     "TargetBusyError",
     "UnknownNameError",
@@ -178,6 +180,21 @@ class DbtRunError(MainstemError):
             headline = f"dbt {command} failed with exit code {exit_code}."
         lines = [f"  {line}" for text in said for line in text.strip().splitlines()]
         super().__init__("\n".join([headline, *lines]), hint=f"\n{hint}" if hint else None)
+
+
+class SlingRunError(MainstemError):
+    """Sling's own program failed.
+
+    Attributes:
+        exit_code: The exit code of its process.
+    """
+
+    def __init__(
+        self, what: str, *, exit_code: int, said: Sequence[str] = (), hint: str | None = None
+    ) -> None:
+        self.exit_code = exit_code
+        lines = [f"  {line}" for text in said for line in text.strip().splitlines()]
+        super().__init__("\n".join([what, *lines]), hint=f"\n{hint}" if hint else None)
 
 
 class StreamError(MainstemError):

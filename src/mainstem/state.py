@@ -32,14 +32,16 @@ class State(ABC):
         """The cursor of a stream, as text; ``None`` where none was ever written."""
 
     @abstractmethod
-    def steps(self, target: Target, stream: str, object_name: str, value: str, kind: str) -> Sequence[Step]:
+    def steps(
+        self, target: Target, stream: str, object_name: str, value: str | None, kind: str
+    ) -> Sequence[Step]:
         """The steps that write a cursor in the transaction that publishes its rows.
 
         Args:
             target: The endpoint that publishes.
             stream: The stream's name.
             object_name: Its object, as written in the document.
-            value: The cursor, as text.
+            value: The cursor, as text; ``None`` forgets it, since the table was made anew without one.
             kind: The source's type of the update key.
 
         Returns:
@@ -47,8 +49,8 @@ class State(ABC):
         """
 
     @abstractmethod
-    def write(self, stream: str, object_name: str, value: str, kind: str) -> None:
-        """Write a cursor, after its rows are published."""
+    def write(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
+        """Write a cursor, or forget it, after its rows are published."""
 
 
 def open_state(
@@ -106,14 +108,20 @@ class _DatabaseState(State):
         return str(found[0][0]) if found else None
 
     @override
-    def steps(self, target: Target, stream: str, object_name: str, value: str, kind: str) -> Sequence[Step]:
+    def steps(
+        self, target: Target, stream: str, object_name: str, value: str | None, kind: str
+    ) -> Sequence[Step]:
         if target is not self._endpoint:
+            return []
+        if value is None and self._endpoint.find(self._table) is None:
             return []
         self._make()
         return [RunSql(sql) for sql in self._statements(stream, object_name, value, kind)]
 
     @override
-    def write(self, stream: str, object_name: str, value: str, kind: str) -> None:
+    def write(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
+        if value is None and self._endpoint.find(self._table) is None:
+            return
         self._make()
         with self._endpoint.transaction():
             for sql in self._statements(stream, object_name, value, kind):
@@ -130,13 +138,16 @@ class _DatabaseState(State):
             self._endpoint.run(self._endpoint.create_statement(self._table, schema))
         self._made = True
 
-    def _statements(self, stream: str, object_name: str, value: str, kind: str) -> Sequence[str]:
+    def _statements(self, stream: str, object_name: str, value: str | None, kind: str) -> Sequence[str]:
         table = self._endpoint.qualified(self._table)
         names = ", ".join(self._endpoint.quoted(name) for name in _COLUMNS)
+        forget = f"DELETE FROM {table} WHERE {self._where(stream, object_name)}"
+        if value is None:
+            return [forget]
         values = (*self._names, stream, object_name, value, kind)
         literals = ", ".join(self._endpoint.text_literal(text) for text in values)
         return [
-            f"DELETE FROM {table} WHERE {self._where(stream, object_name)}",
+            forget,
             f"INSERT INTO {table} ({names}) VALUES ({literals})",
         ]
 
@@ -168,12 +179,17 @@ class _FolderState(State):
             ) from error
 
     @override
-    def steps(self, target: Target, stream: str, object_name: str, value: str, kind: str) -> Sequence[Step]:
+    def steps(
+        self, target: Target, stream: str, object_name: str, value: str | None, kind: str
+    ) -> Sequence[Step]:
         return []
 
     @override
-    def write(self, stream: str, object_name: str, value: str, kind: str) -> None:
+    def write(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
         path = self._path(stream, object_name)
+        if value is None:
+            path.unlink(missing_ok=True)
+            return
         known = dict(zip(_COLUMNS, (*self._names, stream, object_name, value, kind), strict=True))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

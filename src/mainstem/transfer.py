@@ -110,19 +110,24 @@ class Transfer:
             if plan.pre_sql:
                 target.run_script(plan.pre_sql)
         with self._phase("publish"):
-            steps = [*self._row_steps(staging), *self._missing_steps(opened)]
-            if not steps:
+            rows, missing = self._row_steps(staging), self._missing_steps(opened)
+            if not rows and not missing:
                 return
+            # Without rows, what is marked as missing still needs its column.
+            steps = [*(rows or plan.changes), *missing]
             cursor, kind = self._cursor_of(staging)
-            kept = (
-                self._state.steps(target, plan.stream, self._stream.object, cursor, kind)
-                if self._state and cursor
-                else []
-            )
+            # A table without its rows of before is not where an older cursor was.
+            state = self._state if cursor or self._is_replaced else None
+            kept = state.steps(target, plan.stream, self._stream.object, cursor, kind) if state else []
             target.publish(staging, plan.target, [*steps, *kept])
             self.cursor = cursor
-            if self._state and cursor and not kept:
-                self._state.write(plan.stream, self._stream.object, cursor, kind)
+            if state and not kept:
+                state.write(plan.stream, self._stream.object, cursor, kind)
+
+    @property
+    def _is_replaced(self) -> bool:
+        """Whether the table afterwards holds what was staged, and nothing else."""
+        return self._plan.existing is None or self._plan.mode is Mode.TRUNCATE
 
     def _row_steps(self, staging: Staging) -> Sequence[Step]:
         """How the staged rows become visible; nothing where there are none."""
@@ -148,7 +153,9 @@ class Transfer:
         columns = [by_name[name] for name in plan.primary_key]
         schema = pa.schema([column.field for column in columns])
         keys = opened.enter_context(target.stage(plan.target, schema, purpose="keys"))
-        with self._facts.source.read(plan.missing.query) as batches:
+        with ExitStack() as reading:
+            with self._phase("read"):
+                batches = reading.enter_context(self._facts.source.read(plan.missing.query))
             for _ in self._batches(batches, keys, columns):
                 pass
         if not keys.complete() and not self._settings.allow_empty:
@@ -157,15 +164,14 @@ class Transfer:
                 " SLING_ALLOW_EMPTY=true lets an empty source empty its target."
             )
             return []
-        steps = missing_steps(plan, keys.place, keys.profile(plan.primary_key), self._facts.started)
-        return [*(plan.changes if not self.rows else ()), *steps]
+        return missing_steps(plan, keys.place, keys.profile(plan.primary_key), self._facts.started)
 
     def _cursor_of(self, staging: Staging) -> tuple[str | None, str]:
         """The greatest staged value of the update key, in the words of the source's type."""
         plan = self._plan
         column = next((column for column in plan.columns if column.name == plan.update_key), None)
         # A range may lie behind the rows that are there already.
-        if column is None or plan.range or not self.rows:
+        if column is None or (plan.range and not self._is_replaced) or not self.rows:
             return None, ""
         value = staging.maximum(column.name)
         if value is None:
@@ -198,6 +204,8 @@ def _check_count(sent: int, found: int) -> None:
 
 def _nothing_to_do(plan: StreamPlan) -> str:
     since = f" beyond {plan.cursor.value}" if plan.cursor else ""
+    if plan.range:
+        since = f" from {plan.range[0]} to {plan.range[1]}"
     return (
         f"No rows in {plan.source}{since}: {plan.target} was left as it was, as in Sling."
         " SLING_ALLOW_EMPTY=true publishes empty tables."

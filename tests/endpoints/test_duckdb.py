@@ -566,6 +566,37 @@ def test_a_file_that_this_process_has_open_otherwise_is_a_clear_message(file: Fi
         endpoint.connect()
 
 
+def test_a_file_that_is_attached_to_another_database_is_a_clear_message(
+    file: File, other: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.execute("create table t as select 1 as i")
+    monkeypatch.setattr(connecting, "LOCK_SECONDS", 0.0)
+    with duckdb.connect() as mine, file.opened() as endpoint:
+        mine.execute(f"attach '{file.path}' as elsewhere")
+        with pytest.raises(ConnectError, match=r"attached by database .elsewhere.\. Detach it there"):
+            endpoint.connect()
+
+
+def test_connections_come_and_go_in_many_threads(file: File) -> None:
+    file.execute("create table t as select 1 as i")
+    failures: list[BaseException] = []
+
+    def come_and_go() -> None:
+        try:
+            for _ in range(30):
+                with file.opened() as endpoint:
+                    assert endpoint.rows("from t") == [(1,)]
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
 HOLD = """
 import sys, duckdb
 held = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reading")
@@ -775,7 +806,7 @@ def test_wide_rows_are_not_kept_until_there_are_many(file: File, monkeypatch: py
         before = pa.total_allocated_bytes()
         for _ in range(20):
             staging.write(batch)
-            assert pa.total_allocated_bytes() - before < 2 * batch.nbytes
+            assert pa.total_allocated_bytes() - before < 5 * batch.nbytes
         assert staging.complete() == 300
 
 

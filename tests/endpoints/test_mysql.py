@@ -280,7 +280,7 @@ def test_bytes_that_are_no_text_are_refused_as_text(database: Database) -> None:
         database.read(as_text=True)
 
 
-@pytest.mark.parametrize("zone", ["+00:00", "-11:00", "+13:45"])
+@pytest.mark.parametrize("zone", ["+00:00", "-11:00", "+12:45"])
 def test_a_moment_is_the_same_whatever_zone_it_was_written_in(database: Database, zone: str) -> None:
     database.execute("create table t (i int, v timestamp(6) null, u double)")
     with database.server._connected(database.name) as connection, connection.cursor() as cursor:
@@ -319,7 +319,8 @@ def test_a_row_that_fits_in_no_packet_comes_in_several(database: Database, beyon
     database.execute(f"insert into t values (1, concat(repeat('x', {size - 1}), 'y')), (2, 'after')")
     with database.opened() as endpoint:
         column = endpoint.describe(database.relation()).columns[1]
-        found = read(endpoint, Query([column], sql="select v from t order by i")).column("v").to_pylist()
+        rows = read(endpoint, Query([column], sql="select v from t order by i"))
+    found: list[Any] = rows.column("v").to_pylist()
     assert [len(value) for value in found] == [6, size, 5]
     assert found[1][-1] == "y"
     assert set(found[1][:-1]) == {"x"}
@@ -345,9 +346,9 @@ def test_an_empty_table_is_read(database: Database) -> None:
 
 
 def test_a_table_of_a_thousand_columns_is_read_and_written(database: Database) -> None:
-    rows = pa.table({f"c{index}": pa.array([index, None], pa.int64()) for index in range(1000)})
+    rows = pa.table({f"c{index}": pa.array([index, None], pa.int32()) for index in range(1000)})
     database.put(rows)
-    assert database.read().equals(rows)
+    assert database.read().sort_by("c0").equals(rows)
 
 
 def test_a_table_of_many_short_texts_is_written(database: Database) -> None:
@@ -358,7 +359,7 @@ def test_a_table_of_many_short_texts_is_written(database: Database) -> None:
 
 def test_rows_that_are_too_wide_are_refused(database: Database) -> None:
     rows = pa.table({f"c{index}": ["x" * 100] for index in range(800)})
-    with pytest.raises(EndpointError, match="(?i)row size"):
+    with pytest.raises(EndpointError, match=r"(?i)row size"):
         database.put(rows)
     assert database.tables() == []
 
@@ -449,7 +450,7 @@ def test_a_query_is_described_without_being_run(database: Database) -> None:
 
 def test_a_query_that_the_server_does_not_accept_is_refused(database: Database) -> None:
     with database.opened() as endpoint:
-        with pytest.raises(EndpointError, match="nothing"):
+        with pytest.raises(EndpointError, match="nowhere"):
             endpoint.describe_query("select nothing from nowhere where nothing")
         assert endpoint.describe_query("select 1 as a").columns[0].name == "a"
 
@@ -573,6 +574,50 @@ def test_a_statement_is_broken_off_at_the_server_too(database: Database) -> None
     assert [type(failure) for failure in failures] in ([EndpointError], [])
 
 
+def test_a_statement_is_broken_off_where_the_server_has_no_connection_left(database: Database) -> None:
+    failures: list[BaseException] = []
+    database.server.execute(
+        f"create user '{database.name}'@'%' identified by 'secret' with max_user_connections 2",
+        f"grant all on `{database.name}`.* to '{database.name}'@'%'",
+    )
+
+    def work(endpoint: MySQL) -> None:
+        try:
+            endpoint.execute("select sleep(600)")
+        except BaseException as error:
+            failures.append(error)
+
+    with database.opened(user=database.name, password="secret") as endpoint:
+        thread = threading.Thread(target=work, args=(endpoint,))
+        thread.start()
+        until(lambda: bool(database.queries()))
+        while thread.is_alive():
+            endpoint.cancel()
+            thread.join(0.1)
+    assert [type(failure) for failure in failures] == [ConnectError]
+    for (session,) in database.fetch(
+        f"select id from information_schema.processlist where user = '{database.name}'"
+    ):
+        database.execute(f"kill {session}")
+    database.server.execute(f"drop user '{database.name}'@'%'")
+
+
+def test_a_target_that_hangs_up_is_tidied_by_another_connection(database: Database) -> None:
+    rows = pa.table({"id": [1]})
+
+    def load(endpoint: MySQL) -> None:
+        with endpoint.stage(database.relation(), rows.schema) as staging:
+            assert database.tables() == [staging.place.name]
+            ((own,),) = endpoint.rows("select connection_id()")
+            database.execute(f"kill connection {own}")
+            staging.write(rows.to_batches()[0])
+            staging.complete()
+
+    with database.opened() as endpoint, pytest.raises(ConnectError, match="broke"):
+        load(endpoint)
+    assert database.tables() == []
+
+
 def test_a_read_that_is_left_early_ends_at_the_server_too(database: Database) -> None:
     sql = "select a.seq as i, repeat('x', 1000) as v from seq_1_to_1000000 as a, seq_1_to_1000 as b"
     with database.opened() as endpoint:
@@ -694,7 +739,7 @@ def test_every_text_and_every_byte_arrives(database: Database) -> None:
         (pa.date32(), [date(1, 1, 1), date(9999, 12, 31)], "date"),
         (pa.time64("us"), [time(23, 59, 59, 999_999)], "time(6)"),
         (pa.timestamp("us"), [datetime(1, 1, 1, 0, 0, 0, 1)], "datetime(6)"),  # noqa: DTZ001
-        (pa.json_(), ['{"a": "\\\\ü"}'], "longtext"),
+        (pa.json_(), ['{"a": "\\\\ü"}'], "json"),
         (pa.opaque(pa.string(), "decimal(65,30)", "MySQL"), [LONG], "decimal(65,30)"),
         (pa.opaque(pa.string(), "point", "MySQL"), [POINT], "point"),
         (pa.opaque(pa.string(), "inet6", "MySQL"), ["::1"], "inet6"),
@@ -718,9 +763,9 @@ def test_a_type_has_its_column(
         (
             pa.timestamp("us", "UTC"),
             [datetime(2024, 3, 31, 1, 30, 0, 1, UTC)],
-            [datetime(2024, 3, 31, 1, 30, 0, 1)],
+            [datetime(2024, 3, 31, 1, 30, 0, 1)],  # noqa: DTZ001
             "in UTC",
-        ),  # noqa: DTZ001
+        ),
         (pa.uuid(), [UUID(int=2**127 + 5).bytes], [str(UUID(int=2**127 + 5))], "char(36)"),
         (pa.month_day_nano_interval(), [(14, 3, 4_000_000)], ["P14M3DT0.004S"], "longtext"),
         (pa.list_(pa.string()), [["a", None, 'b"']], ['["a", null, "b\\""]'], "json"),
@@ -782,8 +827,8 @@ def test_a_row_of_the_server_refuses_what_its_type_cannot_read(database: Databas
         ("enum('a')", pa.array(["b"])),
         ("datetime", pa.array([datetime(2024, 1, 1, 0, 0, 0, 1)])),  # noqa: DTZ001
         ("datetime(5)", pa.array([datetime(2024, 1, 1, 0, 0, 0, 1)])),  # noqa: DTZ001
-        ("timestamp(3) null", pa.array([datetime(2024, 1, 1, 0, 0, 0, 1, UTC)])),
-        ("timestamp(6) null", pa.array([datetime(1924, 1, 1, tzinfo=UTC)])),
+        ("timestamp(3)", pa.array([datetime(2024, 1, 1, 0, 0, 0, 1, UTC)])),
+        ("timestamp(6)", pa.array([datetime(1924, 1, 1, tzinfo=UTC)])),
         ("time", pa.array([time(1, 2, 3, 4)])),
         ("year", pa.array([5], pa.int16())),
         ("year", pa.array([1900], pa.int16())),
@@ -791,14 +836,18 @@ def test_a_row_of_the_server_refuses_what_its_type_cannot_read(database: Databas
         ("tinyint", pa.array([128], pa.int16())),
         ("decimal(4,1)", pa.array([Decimal("1.25")])),
         ("binary(2)", pa.array([b"abc"])),
+        ("binary(2)", pa.array([b"a"])),
+        ("text", pa.array(["x" * 65_536])),
+        ("mediumtext", pa.array(["x" * 16_777_216])),
+        ("tinyblob", pa.array([b"x" * 256])),
         ("json", pa.array(["{"])),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_nothing_is_cut_on_its_way_into_a_table_that_is_there(
     database: Database, native: str, values: pa.Array[Any]
 ) -> None:
-    database.execute(f"create table t (i int, v {native})", "insert into t values (1, null)")
+    database.execute(f"create table t (i int, v {native} null)", "insert into t values (1, null)")
     rows = pa.table({"v": values})
     step = Insert(list(rows.schema), {"v": native})
     with pytest.raises(EndpointError, match="v"):
@@ -874,7 +923,7 @@ def test_the_last_of_many_rows_with_one_key_is_taken(database: Database) -> None
     database.put(rows, "t", Deduplicate(Key([rows.schema.field("k")])), Swap())
     found = database.read()
     assert found.column_names == ["k", "v"]
-    assert sorted(found.column("v").to_pylist()) == list(range(49_500, 50_000))
+    assert found.sort_by("v").column("v").to_pylist() == list(range(49_500, 50_000))
 
 
 def test_a_published_table_is_no_staging_table_any_more(database: Database) -> None:
@@ -910,9 +959,9 @@ def test_a_table_that_others_refer_to_is_not_replaced(database: Database) -> Non
         database.put(pa.table({"id": [1, 2]}))
     assert database.fetch("select id from t") == [(1,)]
     assert database.tables() == ["child", "t"]
-    with pytest.raises(EndpointError, match="foreign key"):
-        database.execute("insert into child values (2)")
-        pytest.fail("the key must refer to the table that is still there")
+    # The key refers to the table that is still there.
+    with database.opened() as endpoint, pytest.raises(EndpointError, match="foreign key"):
+        endpoint.run("insert into child values (2)")
     database.put(pa.table({"id": [2]}), "t", Insert([pa.field("id", pa.int64())]))
     database.execute("insert into child values (2)")
 
@@ -930,8 +979,8 @@ def test_a_table_without_transactions_is_replaced_but_not_changed(database: Data
 
 def test_a_widened_column_keeps_what_else_it_was(database: Database) -> None:
     database.execute(
-        "create table t (id int not null default 5 comment 'it''s COLLATE', name varchar(3) character set latin1"
-        " not null default 'x' comment 'n', j json)",
+        "create table t (id int not null default 5 comment 'it''s COLLATE',"
+        " name varchar(3) character set latin1 not null default 'x' comment 'n', j json)",
         "insert into t values (1, 'abc', '{}')",
     )
     steps = [
@@ -984,7 +1033,7 @@ def test_a_key_may_have_texts_and_bytes(database: Database, kind: str) -> None:
 
 def test_a_key_that_the_rows_break_leaves_the_table_as_it_was(database: Database) -> None:
     database.put(pa.table({"a": ["as it was"]}))
-    with pytest.raises(EndpointError, match="(?i)duplicate"):
+    with pytest.raises(EndpointError, match=r"(?i)duplicate"):
         database.put(pa.table({"a": ["x", "x"]}), "t", Swap([TableKey("unique", ["a"])]))
     assert database.values(name="a") == ["as it was"]
     assert database.tables() == ["t"]
@@ -993,13 +1042,14 @@ def test_a_key_that_the_rows_break_leaves_the_table_as_it_was(database: Database
 def test_a_definition_of_the_users_own_is_filled_before_it_is_seen(database: Database) -> None:
     rows = pa.table({"id": [1, 2]})
     database.put(pa.table({"id": [9]}))
-    ddl = f"create table if not exists `{database.name}`.t (id int primary key, extra int default 7) comment 'mine'"
+    name = f"`{database.name}`.t"
+    ddl = f"create table if not exists {name} (id int primary key, extra int default 7) comment 'mine'"
     database.put(rows, "t", Swap(definition=ddl, columns=["id"]))
     assert database.fetch("select * from t order by id") == [(1, 7), (2, 7)]
     assert database.tables() == ["t"]
     with database.opened() as endpoint:
         assert endpoint.describe(database.relation()).comment == "mine"
-    with pytest.raises(EndpointError, match="(?i)duplicate"):
+    with pytest.raises(EndpointError, match=r"(?i)duplicate"):
         database.put(pa.table({"id": [3, 3]}), "t", Swap(definition=ddl, columns=["id"]))
     assert database.fetch("select count(*) from t") == [(2,)]
     assert database.tables() == ["t"]

@@ -794,7 +794,7 @@ def test_the_lock_of_a_run_that_was_killed_is_gone(database: Database) -> None:
         killed.enter_context(endpoint.locked(target))
         endpoint.close()
         with next_run.locked(target):
-            pass
+            assert database.tables() == []
 
 
 def test_a_reader_that_does_not_let_go_of_the_table_is_not_waited_for_for_ever(

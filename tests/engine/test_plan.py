@@ -301,3 +301,16 @@ def test_an_update_key_whose_order_the_target_does_not_have_is_refused_without_a
     orders.run(mode="incremental", update_key="exact")
     assert "greatest value cannot be told" in str(orders.refused(mode="incremental", update_key="exact"))
     assert orders.run(mode="incremental", update_key="exact", primary_key="id").rows == 5
+
+
+def test_a_column_that_hides_the_ids_of_rows_loses_none(orders: Planning) -> None:
+    table = f"{orders.schema}.orders"
+    orders.postgres.execute(f"alter table {table} add rowid int default 1")
+    stream: dict[str, Any] = {"mode": "incremental", "primary_key": "id"}
+    assert orders.run(**stream).rows == 5
+    orders.postgres.execute(f"insert into {table} select * from {table} where id = 1")
+    config = orders.config(**stream)
+    with pytest.raises(ReplicationFailedError, match="a column called rowid"):
+        replicate(config, orders.connections)
+    assert len(orders.rows()) == 5
+    orders.run(**stream, select=["rowid as row_number", "*"])

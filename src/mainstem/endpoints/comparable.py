@@ -24,6 +24,7 @@ class FormKind(Enum):
         UUID: In lower case, with its dashes.
         JSON: As a text. Some systems keep it as it was written, others write it anew.
         INTERVAL: Months, days and microseconds, with bars between.
+        LIST: Its items as :attr:`TEXT`, a dash for NULL, with commas between and brackets around.
         OWN: As a text, in the system's own way: the same system writes the same value in the same way.
     """
 
@@ -38,6 +39,7 @@ class FormKind(Enum):
     UUID = "uuid"
     JSON = "json"
     INTERVAL = "interval"
+    LIST = "list"
     OWN = "own"
 
 

@@ -173,6 +173,7 @@ class SqlTarget(Source, SqlSteps):
     @override
     def publish(self, staging: Staging, target: Relation, steps: Sequence[Step]) -> None:
         place = staging.place
+        steps = [self._copied(step, staging, target) for step in steps]
         inside = list(steps)
         if not self.capabilities.transactional_ddl:
             # What cannot be rolled back comes first, or last: a column more or a wider one hides no row.
@@ -190,6 +191,14 @@ class SqlTarget(Source, SqlSteps):
                     self.carry_out(step, place, target)
         if isinstance(staging, SqlStaging):
             staging.published = any(isinstance(step, Swap) for step in steps)
+
+    def _copied(self, step: Step, staging: Staging, target: Relation) -> Step:
+        """A staging table of another schema cannot be renamed into the target: the rows are copied."""
+        apart = staging.place.schema != (target.schema or self.default_schema)
+        if not (isinstance(step, Swap) and apart) or self.capabilities.moves_between_schemas:
+            return step
+        made = step.definition or self.create_statement(target, staging.schema)
+        return Swap(step.keys, made, staging.schema.names)
 
     def carry_out(self, step: Step, place: Relation, target: Relation) -> None:
         """Run one step, inside the transaction that is open."""

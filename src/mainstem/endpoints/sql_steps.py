@@ -28,6 +28,7 @@ from mainstem.endpoints.steps import (
     Update,
 )
 from mainstem.endpoints.target import Target
+from mainstem.errors import EndpointError
 from mainstem.schema import Relation
 
 __all__ = ["SqlSteps", "short_name"]
@@ -152,7 +153,16 @@ class SqlSteps(Target):
         )
 
     def deduplicate(self, step: Deduplicate, place: Relation) -> str:
-        """Of staged rows with the same key the last one stays."""
+        """Of staged rows with the same key the last one stays.
+
+        Raises:
+            EndpointError: A column hides the rows' own ids, so that nothing tells the rows apart.
+        """
+        if self.row_id.lower() in (name.lower() for name in step.staged):
+            raise EndpointError(
+                f"Rows with the same primary key cannot be told apart beside a column called {self.row_id}.",
+                hint=f"Rename it: `select: [{self.row_id} as row_number, '*']`.",
+            )
         keys = ", ".join(self.compared(self.quoted(column.name), column.type) for column in step.key.columns)
         order = f"{self.row_id} DESC"
         if step.newest_by is not None:
@@ -207,7 +217,7 @@ class SqlSteps(Target):
     def _missing(self, step: DeleteMissing | MarkMissing, target: Relation) -> str:
         same = self.same(step.key, "p", self.qualified(target))
         gone = f"NOT EXISTS (SELECT 1 FROM {self.qualified(step.present)} AS p WHERE {same})"
-        return f"({step.where}) AND {gone}" if step.where else gone
+        return f"(\n{step.where}\n) AND {gone}" if step.where else gone
 
     def add_column(self, step: AddColumn, target: Relation) -> str:
         """The target gets a column."""

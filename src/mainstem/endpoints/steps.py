@@ -175,10 +175,12 @@ class Deduplicate(Step):
     Attributes:
         key: The key.
         newest_by: The column whose greatest value wins; NULL is the least. ``None``: the last that arrived.
+        staged: The names of all staged columns.
     """
 
     key: Key
     newest_by: pa.Field[Any] | None = None
+    staged: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

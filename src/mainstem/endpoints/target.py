@@ -27,6 +27,7 @@ class Capabilities:
         merge_strategy: How rows are merged where nothing is said (spec §3.3).
         identifier_bytes: The most bytes of a name; ``None`` for no limit.
         case_sensitive: Tables whose names differ only in case are two tables.
+        moves_between_schemas: A table can be moved into another schema; where not, its rows are copied.
         table_keys: The kinds of `table_keys` that a table can have.
     """
 
@@ -35,6 +36,7 @@ class Capabilities:
     merge_strategy: str = "update_insert"
     identifier_bytes: int | None = None
     case_sensitive: bool = False
+    moves_between_schemas: bool = True
     table_keys: frozenset[str] = frozenset({"primary", "unique", "index"})
 
 

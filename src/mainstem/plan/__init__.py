@@ -1,6 +1,6 @@
 """What a run will do, fixed before a row is read: replication + catalogues → plan. Printable."""
 
-from mainstem.plan.expand import expand_wildcards, is_wildcard
+from mainstem.plan.expand import Catalogue, expand_wildcards, is_wildcard
 from mainstem.plan.facts import RunFacts, StateReader
 from mainstem.plan.missing import is_soft
 from mainstem.plan.model import (
@@ -17,6 +17,7 @@ from mainstem.plan.refusal import refuse_unsupported
 from mainstem.plan.requirements import check_requirements
 
 __all__ = [
+    "Catalogue",
     "Cursor",
     "MetadataColumn",
     "MissingPlan",

@@ -21,6 +21,9 @@ from mainstem.types import can_cast
 
 __all__ = ["ColumnPlanner", "find_column", "target_name", "without_collisions"]
 
+_DIGITS = 38
+_FITS_64_BITS = 18
+
 
 class ColumnPlanner:
     """Plans the columns of one stream."""
@@ -110,6 +113,10 @@ class ColumnPlanner:
             nullable=spec.nullable is not False,
         )
 
+    def _is_update_key(self, planned: PlannedColumn) -> bool:
+        """A rounded cursor would pass over the rows between it and the value that it was."""
+        return planned.source.name.lower() == (self._stream.update_key or "").lower()
+
     def _rounded(self, planned: PlannedColumn) -> PlannedColumn:
         """`max_decimals` of the source or of the target, and `empty_as_null`."""
         source, target = self._stream.source_options, self._stream.target_options
@@ -118,15 +125,23 @@ class ColumnPlanner:
             planned.arrow_type,
             min((limit for limit in limits if limit is not None), default=None),
         )
-        if decimals is not None and pa.types.is_decimal(kind) and kind.scale > decimals:
-            narrower = pa.decimal64 if pa.types.is_decimal64(kind) else pa.decimal128
-            digits = max(kind.precision - kind.scale + decimals, 1)
+        if decimals is not None and self._is_update_key(planned) and _has_digits(kind):
+            note = f"Column {planned.source.name}: `max_decimals` was left out, since it is the update_key."
+            planned = replace(planned, source=replace(planned.source, notes=(*planned.source.notes, note)))
+        elif decimals is not None and pa.types.is_decimal(kind) and kind.scale > decimals:
+            # 9.99 has one digit more once it is rounded.
+            digits = min(kind.precision - kind.scale + 1 + decimals, _DIGITS)
+            narrower = pa.decimal64 if digits <= _FITS_64_BITS else pa.decimal128
             planned = replace(planned, arrow_type=narrower(digits, decimals), decimals=decimals)
         elif decimals is not None and pa.types.is_floating(kind):
             planned = replace(planned, decimals=decimals)
         if source.empty_as_null and pa.types.is_string(planned.arrow_type):
             planned = replace(planned, empty_as_null=True)
         return planned
+
+
+def _has_digits(kind: pa.DataType) -> bool:
+    return pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
 def without_collisions(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 
-from mainstem.endpoints import AddColumn, ChangeType, SourceTable, Step
+from mainstem.endpoints import AddColumn, ChangeType, SourceTable, Step, Target
 from mainstem.errors import ReplicationError
 from mainstem.plan.facts import Place
 from mainstem.plan.model import MetadataColumn, PlannedColumn
 from mainstem.schema import Column
-from mainstem.types import can_cast, common_type
+from mainstem.types import can_cast, common_type, type_name
 
 __all__ = ["Evolution", "evolved"]
 
@@ -39,6 +40,7 @@ def evolved(
     columns: Sequence[PlannedColumn],
     metadata: Sequence[MetadataColumn],
     existing: SourceTable,
+    target: Target,
 ) -> Evolution:
     """Fit planned columns to a table.
 
@@ -49,13 +51,24 @@ def evolved(
     Raises:
         ReplicationError: A column of the source cannot become what the target has.
     """
+
+    def same(known: Column, field: pa.Field[Any]) -> bool:
+        # What the target made of the type then, it would make of it now.
+        return known.native_type.lower() == target.native_type(field).sql.lower()
+
     fitting = Evolution()
     adds = place.stream.target_options.add_new_columns is not False
     adjusts = place.stream.target_options.adjust_column_type is True
     for planned in columns:
         known = _known(planned.name, existing)
         if known is not None:
-            _fit(fitting, place, replace(planned, name=known.name), known, adjusts)
+            _fit(
+                fitting,
+                place,
+                replace(planned, name=known.name),
+                known,
+                widens=adjusts and not same(known, planned.field),
+            )
         elif adds:
             fitting.columns.append(planned)
             fitting.changes.append(AddColumn(planned.field))
@@ -66,9 +79,21 @@ def evolved(
             )
     for added in metadata:
         known = _known(added.name, existing)
-        fitting.metadata.append(replace(added, name=known.name) if known else added)
         if known is None:
+            fitting.metadata.append(added)
             fitting.changes.append(AddColumn(added.field))
+        elif same(known, added.field):
+            fitting.metadata.append(replace(added, name=known.name))
+        elif can_cast(added.arrow_type, known.arrow_type):
+            fitting.metadata.append(replace(added, name=known.name, arrow_type=known.arrow_type))
+        else:
+            raise ReplicationError(
+                f"The run adds a column {added.name} ({type_name(added.arrow_type)}), which is"
+                f" {known.native_type} in {existing.relation}.",
+                position=place.stream.position,
+                hint="Set the `SLING_` setting as it was when the table was made, or load it once with"
+                " full-refresh.",
+            )
     return fitting
 
 
@@ -78,9 +103,9 @@ def _known(name: str, existing: SourceTable) -> Column | None:
     return found[0] if found else None
 
 
-def _fit(fitting: Evolution, place: Place, planned: PlannedColumn, known: Column, adjusts: bool) -> None:
+def _fit(fitting: Evolution, place: Place, planned: PlannedColumn, known: Column, *, widens: bool) -> None:
     kind, has = planned.arrow_type, known.arrow_type
-    if adjusts and kind != has:
+    if widens and kind != has:
         wide = common_type(_plain(has), _plain(kind))
         if wide is not None and wide != _plain(has) and can_cast(kind, wide):
             planned = replace(planned, staged_type=wide)

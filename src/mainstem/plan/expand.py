@@ -6,17 +6,30 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fnmatch import translate
+from typing import Protocol
 
-from mainstem.endpoints import Source
+from mainstem.endpoints import CatalogEntry, SqlTarget
 from mainstem.endpoints.base import split_name
 from mainstem.errors import ReplicationError
 from mainstem.replication import Replication, Stream
+from mainstem.schema import Relation
 
-__all__ = ["expand_wildcards", "is_wildcard"]
+__all__ = ["Catalogue", "expand_wildcards", "is_wildcard"]
 
 # One of these in the object gives each table its own target.
 _PER_STREAM = re.compile(r"\{(stream[._](table|name)(_lower|_upper)?|stream[._]file[._]\w+)\}")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Catalogue(Protocol):
+    """What tables there are: an open source, or what was kept of one."""
+
+    @property
+    def default_schema(self) -> str:
+        """The schema of a name that has none."""
+
+    def catalog(self, schema: str | None = None) -> Sequence[CatalogEntry]:
+        """The tables and views, of one schema or of all, sorted by name."""
 
 
 def is_wildcard(name: str) -> bool:
@@ -24,7 +37,9 @@ def is_wildcard(name: str) -> bool:
     return "*" in name or "?" in name
 
 
-def expand_wildcards(replication: Replication, streams: Sequence[Stream], source: Source) -> Sequence[Stream]:
+def expand_wildcards(
+    replication: Replication, streams: Sequence[Stream], source: Catalogue
+) -> Sequence[Stream]:
     """Put the tables that a wildcard matches in its place, sorted by name.
 
     A table that has a stream of its own keeps that one's settings and place, and is left out where that one
@@ -33,7 +48,7 @@ def expand_wildcards(replication: Replication, streams: Sequence[Stream], source
     Args:
         replication: The document.
         streams: The streams to run, wildcards among them.
-        source: The open source, whose catalogue is asked.
+        source: The open source, whose catalogue is asked, or what was kept of it.
 
     Raises:
         ReplicationError: All tables of a wildcard would get the same object.
@@ -64,7 +79,7 @@ def _refuse_one_object(stream: Stream) -> None:
         )
 
 
-def _matches(pattern: str, source: Source) -> Iterator[str]:
+def _matches(pattern: str, source: Catalogue) -> Iterator[str]:
     parts = split_name(pattern)
     schema, table = (source.default_schema, parts[0]) if len(parts) == 1 else (parts[0], ".".join(parts[1:]))
     glob = re.compile(translate(table.lower()))
@@ -72,8 +87,13 @@ def _matches(pattern: str, source: Source) -> Iterator[str]:
         owner, name = entry.relation.schema or "", entry.relation.name
         if is_wildcard(schema) and not re.match(translate(schema.lower()), owner.lower()):
             continue
-        if glob.match(name.lower()):
+        if glob.match(name.lower()) and not _is_staging(entry.relation, source):
             yield f"{_spelled(owner)}.{_spelled(name)}"
+
+
+def _is_staging(relation: Relation, source: Catalogue) -> bool:
+    """Whether a table is what another run stages, or a killed one left."""
+    return "__mainstem_" in relation.name and isinstance(source, SqlTarget) and source.is_staging(relation)
 
 
 def _spelled(name: str) -> str:
@@ -81,6 +101,6 @@ def _spelled(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else '"' + name.replace('"', '""') + '"'
 
 
-def _normal(name: str, source: Source) -> tuple[str, ...]:
+def _normal(name: str, source: Catalogue) -> tuple[str, ...]:
     parts = split_name(name)
     return tuple(part.lower() for part in ([source.default_schema, *parts] if len(parts) == 1 else parts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,14 @@ class Bounds:
         range: The range that the user gave.
         cursor: Where the stream goes on.
         rereads_null: Rows without a value are read at each run: a primary key keeps them from doubling.
+        skips_null: The target has rows, but none with a value: those without one are there already.
     """
 
     key: Column | None = None
     range: Range | None = None
     cursor: Cursor | None = None
     rereads_null: bool = False
+    skips_null: bool = False
 
     def conditions(self, source: Source) -> list[str]:
         """The conditions, in the source's SQL."""
@@ -43,7 +45,36 @@ class Bounds:
             return []
         if self.range:
             return [range_condition(self.range, self.key, source)]
-        return [self._beyond(self.cursor, self.key, source)] if self.cursor else []
+        if self.cursor:
+            return [self._beyond(self.cursor, self.key, source)]
+        return [f"{source.quoted(self.key.name)} is not null"] if self.skips_null else []
+
+    def limited(self, limit: int, rows: str, where: Sequence[str], source: Source) -> str:
+        """The condition that keeps the oldest rows, and with the last of them all that have its value.
+
+        A limit alone would cut through rows of one value, and the next cursor pass over the rest. It counts
+        the rows that are new, so that those which are read again do not use it up.
+
+        Args:
+            limit: So many.
+            rows: What is read, as it stands behind FROM.
+            where: What else must hold.
+            source: The source, in whose SQL it is written.
+        """
+        if self.key is None:
+            raise AssertionError("Without an update key, no row is older than another.")
+        name, value = source.quoted(self.key.name), source.ordered(self.key)
+        new, again = [*where, f"{name} is not null"], [f"{name} is null"]
+        if self.range:
+            new += self.conditions(source)
+        elif self.cursor:
+            cursor = source.literal(self.cursor.value, self.key)
+            new.append(f"{value} > {cursor}")
+            again += [f"{value} = {cursor}"] if self.cursor.inclusive else []
+        conditions = " and ".join(f"(\n{condition}\n)" for condition in new)
+        oldest = f"select {name} from {rows} where {conditions} order by {value} limit {int(limit)}"
+        last = f"select {value} from ({oldest}) as oldest order by {value} desc limit 1"
+        return " or ".join([f"{value} <= ({last})", *again])
 
     def placeholders(self, source: Source) -> Mapping[str, str]:
         """What the placeholders of custom SQL become."""
@@ -52,7 +83,7 @@ class Bounds:
         if self.range:
             return range_placeholders(self.range, self.key, source)
         if self.cursor is None:
-            return {}
+            return {"incremental_where_cond": self.conditions(source)[0]} if self.skips_null else {}
         value = source.literal(self.cursor.value, self.key)
         condition = self._beyond(self.cursor, self.key, source)
         return {"incremental_where_cond": condition, "incremental_value": value, "start_value": value}
@@ -90,24 +121,41 @@ def find_cursor(
         return Cursor(kept, inclusive, "state") if kept is not None and existing is not None else None
     if existing is None or existing.relation is None:
         return None
-    column = next((known for known in existing.columns if known.name.lower() == name.lower()), None)
+    alike = [known for known in existing.columns if known.name.lower() == name.lower()]
+    column = next((known for known in alike if known.name == name), next(iter(alike), None))
     if column is None:
         raise ReplicationError(
             f"{existing.relation} has no column {name}, so there is nothing to go on from.",
             position=place.at("update_key"),
             hint="Load it once with `mode: full-refresh`, or add the column.",
         )
-    if isinstance(key.arrow_type, pa.OpaqueType) and not (
-        place.stream.primary_key or isinstance(column.arrow_type, pa.OpaqueType)
-    ):
+    if pa.types.is_string(key.arrow_type) and not pa.types.is_string(_plain(column.arrow_type)):
+        raise ReplicationError(
+            f"The update_key {key.name} ({key.native_type}) is compared as text in the source, but it is"
+            f" {column.native_type} in the target, whose greatest value is another one.",
+            position=place.at("update_key"),
+            hint="Leave it as text in the target, or give it its type in custom SQL or in a view.",
+        )
+    if _loses_order(key, column) and not place.stream.primary_key:
         raise ReplicationError(
             f"The update_key {key.name} ({key.native_type}) is {column.native_type} in the target, where its"
             " greatest value cannot be told, and without a primary_key rows would double.",
             position=place.at("update_key"),
-            hint="Declare it under `columns`, as decimal(38, 10), or keep the cursor with SLING_STATE.",
+            hint="Declare it under `columns` as a number, such as decimal(38, 10), or name a `primary_key`.",
         )
     value = run.target.maximum(existing.relation, column.name)
     return None if value is None else Cursor(_as_in_source(value, key, column), inclusive, "target")
+
+
+def _loses_order(key: Column, column: Column) -> bool:
+    """Whether the target has texts for what the source orders otherwise. The greatest text is some value."""
+    kind = key.arrow_type
+    ordered = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return (ordered or isinstance(kind, pa.OpaqueType)) and pa.types.is_string(column.arrow_type)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.storage_type if isinstance(kind, pa.OpaqueType) else kind
 
 
 def _as_in_source(value: pa.Scalar[Any], key: Column, column: Column) -> str:

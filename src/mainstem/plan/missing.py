@@ -54,7 +54,7 @@ def planned_missing(
             "`delete_missing` needs `mode: incremental` and a `primary_key`.", position=position
         )
     conditions = [rules[key] for key in ("where", "source_where") if rules.get(key)]
-    where = [f"({rules[key]})" for key in ("where", "target_where") if rules.get(key)]
+    where = [f"(\n{rules[key]}\n)" for key in ("where", "target_where") if rules.get(key)]
     query = Query(
         columns=primary_key,
         relation=everything.relation,

@@ -25,7 +25,7 @@ EVERYTHING: Mapping[str, str] = {
 
 def range_condition(bounds: Range, key: Column, source: Source) -> str:
     """The condition that keeps a stream within a range, both ends included."""
-    name = source.quoted(key.name)
+    name = source.ordered(key)
     start, end = source.literal(bounds.start, key), source.literal(bounds.end, key)
     return f"{name} >= {start} and {name} <= {end}"
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 
+import pyarrow as pa
+
 from mainstem.endpoints import Query, SourceTable
 from mainstem.errors import Position, RelationNotFoundError, ReplicationError
 from mainstem.plan.columns import ColumnPlanner, find_column, target_name, without_collisions
@@ -21,6 +23,7 @@ from mainstem.replication import Mode, Stream, StreamNames, Variables
 from mainstem.replication.ranges import Range, parse_range
 from mainstem.replication.select import parse_select
 from mainstem.schema import Column, Relation
+from mainstem.types import may_cut
 
 __all__ = ["StreamPlanner", "plan_stream"]
 
@@ -72,11 +75,13 @@ class StreamPlanner:
     def plan(self) -> StreamPlan:
         """Plan the stream against the target as it is now."""
         found = self._run.target.inspect(self.target)
-        existing = None if self._stream.mode in _REPLACING else found
+        ignored = self._stream.target_options.ignore_existing
+        existing = None if self._stream.mode in _REPLACING or ignored else found
         key = self._update_key(self._described.columns)
         bounds = self._bounds(key, existing)
         table, sql = self._read_with(bounds)
         columns = self._columns.planned(self._chosen(table))
+        self._refuse_inexact_key(key, columns)
         plan = StreamPlan(
             stream=self._stream.name,
             mode=self._stream.mode,
@@ -127,15 +132,21 @@ class StreamPlanner:
         if self._sql is None:
             conditions += bounds.conditions(self._run.source)
         limit = self._stream.source_options.limit or None
+        offset = self._stream.source_options.offset or 0
+        if limit and bounds.key and not offset and self._stream.mode is Mode.INCREMENTAL:
+            rows = self._run.source.qualified(table.relation) if table.relation else f"(\n{sql}\n) as query"
+            others = conditions[: 1 if self._stream.where else 0] if self._sql is None else conditions
+            conditions.append(bounds.limited(limit, rows, others, self._run.source))
+            limit = None
         return Query(
             columns=[column.source for column in columns],
             relation=table.relation,
             sql=sql,
             where=conditions,
             limit=limit,
-            offset=self._stream.source_options.offset or 0,
+            offset=offset,
             # Without an order, a limit would leave rows behind that the next cursor passes over.
-            order_by=[bounds.key] if bounds.key and limit else [],
+            order_by=[bounds.key] if bounds.key and (limit or offset) else [],
         )
 
     def _chosen(self, table: SourceTable) -> Sequence[tuple[Column, str]]:
@@ -154,16 +165,42 @@ class StreamPlanner:
         name = self._columns.named(self._renamed(key))
         cursor = find_cursor(self._place, self._run, key, name, existing)
         rereads_null = bool(cursor and cursor.inclusive and self._stream.primary_key and key.nullable)
-        return Bounds(key, None, cursor, rereads_null)
+        return Bounds(key, None, cursor, rereads_null, cursor is None and self._has_only_null(existing))
+
+    def _has_only_null(self, existing: SourceTable | None) -> bool:
+        """Whether the target has rows that no key keeps from doubling, though none of them gave a cursor."""
+        return bool(
+            self._stream.mode is Mode.INCREMENTAL
+            and not self._stream.primary_key
+            and self._run.state is None
+            and existing
+            and existing.relation
+            and self._run.target.count(existing.relation)
+        )
+
+    def _refuse_inexact_key(self, key: Column | None, columns: Sequence[PlannedColumn]) -> None:
+        """Refuse an update key whose values change on their way: the cursor would be another one."""
+        planned = next((column for column in columns if key and column.source.name == key.name), None)
+        if key is None or planned is None or self._stream.mode is not Mode.INCREMENTAL or self._range:
+            return
+        # A day is the beginning of its rows: they are read again, and merged.
+        falls_behind = pa.types.is_date(planned.arrow_type) and self._stream.primary_key
+        if may_cut(key.arrow_type, planned.arrow_type) and not falls_behind:
+            raise ReplicationError(
+                f"The update_key {key.name} ({key.native_type}) would become {planned.arrow_type} in the"
+                " target, which does not tell its values apart: rows would be lost, or double.",
+                position=self._at("columns", key.name),
+                hint="Leave it out of `columns`, or add it a second time with `select`.",
+            )
 
     def _renamed(self, key: Column) -> str:
         chosen = self._chosen(self._described)
         found = next((name for column, name in chosen if column.name == key.name), None)
-        if found is None and self._stream.mode is Mode.INCREMENTAL and self._run.state is None:
+        if found is None and self._stream.mode is Mode.INCREMENTAL:
             raise ReplicationError(
                 f"The update_key {key.name} is not selected, so the target cannot tell where to go on from.",
                 position=self._at("update_key"),
-                hint="Select it, or keep the cursor elsewhere with SLING_STATE.",
+                hint="Select it: the cursor is the greatest value that was written.",
             )
         return found or key.name
 
@@ -195,8 +232,13 @@ class StreamPlanner:
             notes.append(
                 "`direct_insert`: the rows were staged all the same, so that nobody sees a part of them."
             )
+        appends = self._stream.mode is Mode.INCREMENTAL and not self._stream.primary_key
+        if appends and self._stream.target_options.merge_strategy:
+            notes.append("`merge_strategy`: without a `primary_key` the rows were appended all the same.")
         if plan.existing is not None:
-            fitting = evolved(self._place, plan.columns, plan.metadata_columns, plan.existing)
+            fitting = evolved(
+                self._place, plan.columns, plan.metadata_columns, plan.existing, self._run.target
+            )
             notes += fitting.notes
             plan = replace(
                 plan, columns=fitting.columns, metadata_columns=fitting.metadata, changes=fitting.changes
@@ -237,6 +279,12 @@ class StreamPlanner:
         staging = None
         if options.table_tmp:
             staging = target.relation(self._object_variables(plan).in_object(options.table_tmp)[0])
+            if str(staging).lower() == str(plan.target).lower():
+                raise ReplicationError(
+                    f"`table_tmp` is {plan.target} itself.",
+                    position=self._at("target_options", "table_tmp"),
+                    hint="Name another table, or leave the option out.",
+                )
         definition = self._text(options.table_ddl, "table_ddl", plan)
         if definition is not None:
             types = ", ".join(

@@ -35,9 +35,18 @@ def planned_keys(
         *_asked(place.stream.target_options.table_keys or {}, place, capabilities),
         *_declared(specs),
     ]
-    return [
+    named = [
         TableKey(key.kind, [_named(name, columns, place) for name in key.columns], key.name) for key in keys
     ]
+    primary = dict.fromkeys(tuple(key.columns) for key in named if key.kind == "primary")
+    if len(primary) > 1:
+        raise ReplicationError(
+            f"The table would get {len(primary)} primary keys: {', '.join(map(', '.join, primary))}.",
+            position=place.at("target_options", "table_keys"),
+            hint="Name it in `columns` or in `table_keys`, not in both.",
+        )
+    # Said twice, it is still one.
+    return list({(key.kind, tuple(key.columns), key.name): key for key in named}.values())
 
 
 def _asked(given: Mapping[str, Any], place: Place, capabilities: Capabilities) -> Iterator[TableKey]:

@@ -53,7 +53,7 @@ def _settled(plan: StreamPlan, profile: KeyProfile, key: Key) -> Sequence[Step]:
     if not profile.repeated:
         return []
     newest = plan.schema.field(plan.update_key) if plan.update_key in plan.schema.names else None
-    return [Deduplicate(key, newest)]
+    return [Deduplicate(key, newest, plan.schema.names)]
 
 
 def _marked(plan: StreamPlan, key: Key) -> Sequence[Step]:

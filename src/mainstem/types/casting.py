@@ -9,13 +9,13 @@ import pyarrow.compute
 
 from mainstem.types.text import text_values, uuid_values
 
-__all__ = ["can_cast", "cast_values", "fit_values"]
+__all__ = ["can_cast", "cast_values", "fit_values", "may_cut"]
 
 # The stubs know no overloads for arrays of any type.
 pc: Any = pyarrow.compute
 
-# More digits than any integer has: a way from integers to decimals that need fewer.
-_WIDE_DIGITS = 38
+# More digits than any integer has, with any scale behind them: a way from integers to decimals of fewer.
+_WIDE_DIGITS = 76
 
 
 def can_cast(given: pa.DataType, wanted: pa.DataType) -> bool:
@@ -49,12 +49,16 @@ def cast_values(values: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
         return text_values(values)
     if isinstance(kind, pa.BaseExtensionType) and not isinstance(kind, pa.UuidType):
         values = values.storage if isinstance(values, pa.ExtensionArray) else values
+    pairs = ((kind, wanted), (wanted, kind))
+    if any(_is_number(one) and pa.types.is_temporal(other) for one, other in pairs):
+        # Arrow would count units since 1970, whichever they are.
+        raise pa.ArrowNotImplementedError(f"{kind} does not become {wanted}")
     if isinstance(wanted, pa.UuidType):
         return uuid_values(values.cast(pa.string()))
     if isinstance(wanted, pa.BaseExtensionType):
         return pa.ExtensionArray.from_storage(wanted, cast_values(values, wanted.storage_type))
     if pa.types.is_integer(kind) and pa.types.is_decimal(wanted):
-        values = values.cast(pa.decimal128(_WIDE_DIGITS, wanted.scale))
+        values = values.cast(pa.decimal256(_WIDE_DIGITS, wanted.scale))
     if pa.types.is_string(kind) and pa.types.is_timestamp(wanted) and wanted.tz is not None:
         values = _zoned(values)
     return values.cast(wanted)
@@ -71,7 +75,7 @@ def fit_values(values: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
         [1, 2]
     """
     fitted = cast_values(values, wanted)
-    if values.type == wanted or not _may_cut(values.type, wanted):
+    if values.type == wanted or not may_cut(values.type, wanted):
         return fitted
     try:
         back: Any = cast_values(fitted, values.type)
@@ -86,7 +90,7 @@ def fit_values(values: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
     return fitted
 
 
-def _may_cut(given: pa.DataType, wanted: pa.DataType) -> bool:
+def may_cut(given: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether Arrow converts between these without a word where a value does not fit."""
     if pa.types.is_boolean(wanted):
         return not pa.types.is_string(given)
@@ -95,6 +99,10 @@ def _may_cut(given: pa.DataType, wanted: pa.DataType) -> bool:
     if pa.types.is_floating(given):
         return pa.types.is_floating(wanted) or pa.types.is_decimal(wanted)
     return pa.types.is_decimal(given) and pa.types.is_floating(wanted)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
 def _zoned(values: pa.Array[Any]) -> pa.Array[Any]:

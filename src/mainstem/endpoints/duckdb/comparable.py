@@ -70,6 +70,12 @@ def _counted(value: str, column: Column, form: Form) -> str:
     return f"CAST(CAST(epoch_us({value}) AS HUGEINT){scaled} AS VARCHAR)"
 
 
+def _list(value: str, _: Column, __: Form) -> str:
+    item = "coalesce(strlen(item) || ':' || item, '-')"
+    items = f"list_transform(CAST({value} AS VARCHAR[]), lambda item: {item})"
+    return f"('[' || array_to_string({items}, ',') || ']')"
+
+
 def _interval(value: str, _: Column, __: Form) -> str:
     def part(name: str) -> str:
         return f"date_part('{name}', {value})"
@@ -91,5 +97,6 @@ _WRITERS: Mapping[FormKind, Callable[[str, Column, Form], str]] = {
     FormKind.UUID: lambda value, _, __: f"lower(CAST({value} AS VARCHAR))",
     FormKind.JSON: _own,
     FormKind.INTERVAL: _interval,
+    FormKind.LIST: _list,
     FormKind.OWN: _own,
 }

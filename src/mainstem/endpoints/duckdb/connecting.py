@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from mainstem.endpoints.duckdb.sharing import Opened, shared_by
 from mainstem.endpoints.locks import LOCK_SECONDS
 from mainstem.errors import ConnectError, EndpointError, LossyTypeError, TargetBusyError
 
@@ -21,6 +22,7 @@ _LOCK_HOLDER = re.compile(r"PID (\d+)")
 # What the refusal of a lock adds where its holders only read.
 _READERS_HOLD = "read-only mode"
 _OTHER_SETTINGS = "different configuration"
+_ATTACHED = "already attached"
 _RETRY_SECONDS = 0.1
 
 
@@ -43,6 +45,13 @@ class Database:
         stem = self.path.name.lstrip(".").partition(".")[0] if self.path else "memory"
         # Reserved names get a suffix.
         self.catalog = f"{stem}_db" if stem in ("main", "system", "temp") else stem
+        # Without a name, it is nobody else's.
+        self._shared = Opened() if self.is_private else shared_by(self.key)
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is in memory without a name, so that nobody else can have it open."""
+        return self._instance == ":memory:"
 
     @property
     def exists(self) -> bool:
@@ -67,15 +76,16 @@ class Database:
             ConnectError: It is not there, or is no DuckDB database.
             TargetBusyError: Another process writes it, and does not let go.
         """
-        if self.path is None:
-            return self._opened(read_only=False)
         if not self.exists:
             raise ConnectError(
                 f"{self._name}: there is no DuckDB file {self.path}.",
                 hint="Mend the path. A run that writes to the connection makes the file.",
             )
-        read_only = read_only or not os.access(self.path, os.W_OK)
-        connection, writes = self._opened(read_only=read_only, or_otherwise=True)
+        # In memory there is nothing to open read-only.
+        read_only = self.path is not None and (read_only or not os.access(self.path, os.W_OK))
+        connection, writes = self._shared.connected(
+            lambda: self._opened(read_only=read_only, or_otherwise=True)
+        )
         return connection, writes and not read_only
 
     def open_to_write(self) -> duckdb.DuckDBPyConnection:
@@ -86,7 +96,14 @@ class Database:
             TargetBusyError: Another process has it open, and does not let go.
         """
         self.refuse_missing_folder()
-        return self._opened(read_only=False)[0]
+        return self._shared.connected(
+            lambda: self._opened(read_only=False),
+            lambda writes: None if writes else self._open_otherwise(),
+        )[0]
+
+    def close(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Give back a connection that was opened here."""
+        self._shared.close(connection)
 
     def refuse_missing_folder(self) -> None:
         """Refuse a file that could not be made.
@@ -111,7 +128,7 @@ class Database:
                 this process has it open so.
         """
         place = str(self.path or self._instance)
-        deadline = time.monotonic() + LOCK_SECONDS
+        began = time.monotonic()
         while True:
             try:
                 return duckdb.connect(place, read_only=read_only), not read_only
@@ -120,7 +137,7 @@ class Database:
                     raise self._refused(error) from error
                 if or_otherwise and not read_only and _READERS_HOLD in str(error):
                     read_only, or_otherwise = True, False
-                elif time.monotonic() > deadline:
+                elif time.monotonic() - began > LOCK_SECONDS:
                     raise self._busy(error) from error
                 else:
                     time.sleep(_RETRY_SECONDS)
@@ -129,17 +146,24 @@ class Database:
                     raise self._refused(error) from error
                 read_only, or_otherwise = not read_only, False
             except duckdb.Error as error:
-                raise self._refused(error) from error
+                # Another thread may be closing a connection of the user's own.
+                if _ATTACHED not in str(error) or time.monotonic() - began > LOCK_SECONDS:
+                    raise self._refused(error) from error
+                time.sleep(_RETRY_SECONDS)
 
     def _refused(self, error: duckdb.Error) -> ConnectError:
         if _OTHER_SETTINGS in str(error):
-            return ConnectError(
-                f"{self._name}: this process has {self.path or self._instance} open with other settings.",
-                hint="Close it there, or open it without `config` and `read_only`: DuckDB shares one database"
-                " between the connections of a process.",
-            )
+            return self._open_otherwise()
+        hint = "Detach it there: a process opens a file once." if _ATTACHED in str(error) else None
         return ConnectError(
-            f"{self._name}: DuckDB cannot open {self.path or self._instance}: {_first_line(error)}"
+            f"{self._name}: DuckDB cannot open {self.path or self._instance}: {_first_line(error)}", hint=hint
+        )
+
+    def _open_otherwise(self) -> ConnectError:
+        return ConnectError(
+            f"{self._name}: this process has {self.path or self._instance} open with other settings.",
+            hint="Close it there, or open it without `config` and `read_only`: DuckDB shares one database"
+            " between the connections of a process.",
         )
 
     def _busy(self, error: duckdb.Error) -> TargetBusyError:
@@ -198,4 +222,6 @@ def _refusal(name: str, error: Exception) -> EndpointError:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    """DuckDB's own sentence, without the query, as a sentence."""
+    line = str(error).strip().splitlines()[0]
+    return line if line.endswith((".", "!", "?")) else f"{line}."

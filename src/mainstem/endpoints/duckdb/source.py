@@ -93,10 +93,12 @@ class DuckDBSource(Source):
             self._let_go()
 
     def _let_go(self) -> None:
-        opened, self._open = [*self._running], None
+        opened, self._open = self._open, None
+        for cursor in self._running:
+            cursor.close()
         self._running.clear()
-        for connection in opened:
-            connection.close()
+        if opened is not None:
+            self.database.close(opened)
 
     @override
     def cancel(self) -> None:
@@ -141,7 +143,9 @@ class DuckDBSource(Source):
         with self._cursor() as cursor:
             with duckdb_errors(self.connection.name), _refused_values(query):
                 reader = cursor.execute(sql).to_arrow_reader(_EXPORTED_ROWS)
-            yield self._batches(reader, query, Cache(cursor, self.database))
+            # Whoever breaks off keeps no hold of the database.
+            with reader:
+                yield self._batches(reader, query, Cache(cursor, self.database))
 
     def _batches(self, reader: pa.RecordBatchReader, query: Query, cache: Cache) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([pa.field(column.name, column.arrow_type) for column in query.columns])

@@ -51,7 +51,7 @@ class DuckDB(DuckDBSource, SqlTarget):
     with a zone is in UTC, whatever the machine's zone is.
     """
 
-    capabilities = Capabilities(merge_strategy="delete_insert")
+    capabilities = Capabilities(merge_strategy="delete_insert", moves_between_schemas=False)
     # Grows with each row that is inserted.
     row_id = "rowid"
 
@@ -145,6 +145,10 @@ class DuckDB(DuckDBSource, SqlTarget):
         with self._cursor() as cursor:
             loader = RowGroupLoader(name, cursor, self.qualified(place), schema, cache)
             try:
+                # Of this connection alone: a row group goes to the file as soon as it is full. A user who
+                # locked the configuration has chosen.
+                with suppress(duckdb.Error):
+                    cursor.execute("SET SESSION write_buffer_row_group_count = 1")
                 with duckdb_errors(name):
                     _begin(cursor, beforehand)
                 yield loader
@@ -175,8 +179,8 @@ class DuckDB(DuckDBSource, SqlTarget):
     @override
     @contextmanager
     def locked(self, target: Relation) -> Iterator[None]:
-        # Another process is kept out by DuckDB itself. A database in memory without a name is nobody else's.
-        alone = self.database.key == ":memory:"
+        # Another process is kept out by DuckDB itself.
+        alone = self.database.is_private
         name = str(Relation(target.schema or self.default_schema, target.name, target.database)).lower()
         with held((self.database.key, id(self) if alone else 0, name), str(target)):
             yield

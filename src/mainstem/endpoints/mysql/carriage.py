@@ -37,18 +37,13 @@ class Carriage:
     decode: Callable[[_Array], _Array]
 
 
-def carriage_of(native: str, *, as_text: bool = False) -> Carriage:
-    """How values of a type travel.
-
-    Args:
-        native: The type, in the catalogue's words.
-        as_text: They are wanted as text.
-    """
-    base = base_name(native)
-    if as_text:
+def carriage_of(column: Column) -> Carriage:
+    """How the values of a column travel."""
+    base = base_name(column.native_type)
+    if column.as_text:
         select = _selected(base) if base != "uuid" else lambda name: name
         return Carriage(pa.string(), select, _text)
-    kind = arrow_type(native)
+    kind = arrow_type(column.native_type)
     return Carriage(kind, _selected(base), _decoder(kind))
 
 

@@ -22,7 +22,7 @@ _NO_TABLES = frozenset({"SEQUENCE"})
 
 _TABLES = "SELECT table_schema, table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
 _TABLE = (
-    "SELECT table_name, table_rows, table_comment, table_type FROM information_schema.tables"
+    "SELECT table_schema, table_name, table_rows, table_comment, table_type FROM information_schema.tables"
     " WHERE table_schema = %s AND table_name = %s"
 )
 _COLUMNS = (
@@ -62,6 +62,14 @@ def entries(session: Session, schema: str | None) -> Sequence[CatalogEntry]:
     return sorted(found, key=lambda entry: (entry.relation.schema or "", entry.relation.name))
 
 
+def find(session: Session, schema: str, name: str) -> CatalogEntry | None:
+    """Look a table or view up by its exact name, without a look at its neighbours."""
+    for owner, table_name, *_, kind in session.rows(_TABLE, schema, name):
+        if (owner, table_name) == (schema, name) and kind not in _NO_TABLES:
+            return CatalogEntry(Relation(owner, name), kind in _VIEWS)
+    return None
+
+
 def table(session: Session, relation: Relation, where: str) -> SourceTable:
     """Look a table or view up.
 
@@ -73,15 +81,10 @@ def table(session: Session, relation: Relation, where: str) -> SourceTable:
     Raises:
         RelationNotFoundError: It is not there, or its name is ambiguous.
     """
-    listed = entries(session, relation.schema or "")
-    if not listed:
-        raise _no_such_schema(session, relation.schema or "", where)
-    schema = match_name(
-        relation.schema or "", {str(entry.relation.schema) for entry in listed}, what="database", where=where
-    )
-    names = {entry.relation.name for entry in listed if entry.relation.schema == schema}
-    name = match_name(relation.name, names, what="table", where=f"database {schema} of {where}")
-    rows = [row[1:] for row in session.rows(_TABLE, schema, name) if row[0] == name]
+    schema, name = relation.schema or "", relation.name
+    if find(session, schema, name) is None:
+        schema, name = _alike(session, schema, name, where)
+    rows = [row[2:] for row in session.rows(_TABLE, schema, name) if row[:2] == (schema, name)]
     estimate, comment, kind = rows[0] if rows else (None, None, "")
     return SourceTable(
         Relation(schema, name),
@@ -91,6 +94,18 @@ def table(session: Session, relation: Relation, where: str) -> SourceTable:
         # Of a view it says VIEW.
         comment=str(comment) if comment and kind not in _VIEWS else None,
     )
+
+
+def _alike(session: Session, schema: str, name: str, where: str) -> tuple[str, str]:
+    """Find the only name that differs in case."""
+    listed = entries(session, schema)
+    if not listed:
+        raise _no_such_schema(session, schema, where)
+    schema = match_name(
+        schema, {str(entry.relation.schema) for entry in listed}, what="database", where=where
+    )
+    names = {entry.relation.name for entry in listed if entry.relation.schema == schema}
+    return schema, match_name(name, names, what="table", where=f"database {schema} of {where}")
 
 
 def _columns(session: Session, schema: str, name: str) -> list[Column]:

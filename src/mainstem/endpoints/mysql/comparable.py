@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow as pa
 
 from mainstem.endpoints.comparable import Form, FormKind, Written
-from mainstem.endpoints.mysql.carriage import carriage_of
+from mainstem.endpoints.mysql.types import SHAPES, base_name
 from mainstem.schema import Column
 
 __all__ = ["checksum", "written"]
@@ -42,7 +42,11 @@ def checksum(texts: Sequence[str]) -> str:
 
 
 def _selected(value: str, column: Column) -> str:
-    return carriage_of(column.native_type, as_text=column.as_text).select(value)
+    """A value as it travels: see ``carriage.py``."""
+    base = base_name(column.native_type)
+    if base.startswith("bit"):
+        return f"({value} + 0)"
+    return f"hex({value})" if base in SHAPES or base == "vector" else value
 
 
 def _decimal(value: str, column: Column, form: Form) -> str:
@@ -69,9 +73,9 @@ def _float(value: str, _: Column, __: Form) -> str:
         f" when {part} >= 2 then {bits(1, f'{part} / 2')} else {bits(0, part)} end"
     )
     subnormal = f"cast({size} * pow(2, 537) * pow(2, 537) as unsigned)"
-    sign = f"if({value} < 0, {2**63}, 0)"
-    number = f"case when {size} < {_SMALLEST_NORMAL} then {subnormal} else {normal} end + {sign}"
-    return f"case when {value} = 0 then '{'0' * 16}' else lpad(lower(hex({number})), 16, '0') end"
+    sign = f"(({value} < 0) << 63)"
+    number = f"case when {size} < {_SMALLEST_NORMAL} then {subnormal} else {normal} end"
+    return f"case when {value} = 0 then '{'0' * 16}' else lpad(lower(hex({number} | {sign})), 16, '0') end"
 
 
 def _text(value: str, column: Column, _: Form) -> str:
@@ -89,7 +93,8 @@ def _timestamp(value: str, _: Column, form: Form) -> str:
 
 
 def _time(value: str, _: Column, form: Form) -> str:
-    return f"cast((time_to_sec({value}) * 1000000 + microsecond({value})){_scaled(form)} as char)"
+    seconds = f"hour({value}) * 3600 + minute({value}) * 60 + second({value})"
+    return f"cast((({seconds}) * 1000000 + microsecond({value})){_scaled(form)} as char)"
 
 
 def _scaled(form: Form) -> str:

@@ -12,7 +12,7 @@ from pymysql.constants import CR, ER
 from mainstem.connections import Connection
 from mainstem.errors import ConfigError, ConnectError, EndpointError, LossyTypeError, TargetBusyError
 
-__all__ = ["LOSSY", "connect_error", "translated"]
+__all__ = ["LOSSY", "NoLocalFilesError", "connect_error", "translated"]
 
 # Errors that PyMySQL has no name for.
 _CLIENT_LEFT_ALONE = 4031
@@ -20,6 +20,8 @@ _CONNECTION_KILLED = 1927
 _INTERRUPTED = 1317
 _SNAPSHOT_CHANGED = 1020
 _NO_PASSWORD = 1698
+_NO_LOCAL_FILES = frozenset({ER.NOT_ALLOWED_COMMAND, 3948})
+_NEEDS_KEY = 3750
 
 _BROKEN = frozenset(
     {
@@ -37,6 +39,7 @@ LOSSY = frozenset(
 )
 
 _HINTS = {
+    _NEEDS_KEY: "The server wants a primary key on every table: set sql_require_primary_key to OFF.",
     ER.DISK_FULL: "The server's disk is full: make room and run again.",
     ER.RECORD_FILE_FULL: "The server has no more room for the table: make room and run again.",
     ER.NET_PACKET_TOO_LARGE: "Raise the server's max_allowed_packet: a row must fit in it.",
@@ -63,6 +66,10 @@ _HOST_HINTS = {
     "timed out": "Is the host right, and does a firewall let us through?",
     "CERTIFICATE_VERIFY_FAILED": "Give `ssl_ca` the certificate of who signed the server's.",
 }
+
+
+class NoLocalFilesError(EndpointError):
+    """The server, or who stands before it, takes no rows by `LOAD DATA LOCAL`."""
 
 
 @contextmanager
@@ -114,6 +121,8 @@ def _translated(name: str, error: pymysql.err.MySQLError) -> EndpointError:
         )
     if code in LOSSY:
         return LossyTypeError(message)
+    if code in _NO_LOCAL_FILES:
+        return NoLocalFilesError(message)
     if code == _INTERRUPTED:
         return EndpointError(f"{name}: the statement was broken off.")
     return EndpointError(message, hint=_HINTS.get(code))

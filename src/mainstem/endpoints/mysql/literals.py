@@ -95,8 +95,6 @@ def _moment(given: str, *, utc: bool) -> str | None:
     if found is None:
         return None
     day, clock, zone = found.groups()
-    if clock is None and zone is None and not utc:
-        return f"timestamp'{day} 00:00:00'"
     try:
         moment = datetime.fromisoformat(f"{day} {_padded(clock or '00:00')}")
         if zone and utc:

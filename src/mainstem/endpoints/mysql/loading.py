@@ -11,6 +11,7 @@ import pyarrow.compute
 from typing_extensions import override
 
 from mainstem.endpoints.mysql.encoding import Style, encoded, escaped_fields, slices, value_lists
+from mainstem.endpoints.mysql.failures import LOSSY, NoLocalFilesError
 from mainstem.endpoints.mysql.session import Outcome, Session
 from mainstem.endpoints.sql import Loader
 from mainstem.errors import EndpointError, LossyTypeError
@@ -45,6 +46,7 @@ class MySQLLoader(Loader):
         self._schema = schema
         self._gathered: list[pa.RecordBatch] = []
         self._bytes = 0
+        self._by_file = session.server.loads_local_files
 
     @override
     def write(self, batch: pa.RecordBatch) -> None:
@@ -66,10 +68,14 @@ class MySQLLoader(Loader):
             encoded(field, values, native)
             for field, values, (_, native) in zip(self._schema, batch.columns, self._natives, strict=True)
         ]
-        if self._session.server.loads_local_files:
-            done = self._session.load(self._load_statement(columns), [escaped_fields(columns)])
-            self._check(done, batch.num_rows)
-            return
+        if self._by_file:
+            try:
+                done = self._session.load(self._load_statement(columns), [escaped_fields(columns)])
+            except NoLocalFilesError:
+                self._by_file = False
+            else:
+                self._check(done, batch.num_rows)
+                return
         for statement, rows in self._insert_statements(columns):
             self._check(self._session.run(statement), rows)
 
@@ -107,10 +113,11 @@ class MySQLLoader(Loader):
             start = stop
 
     def _check(self, done: Outcome, rows: int) -> None:
-        if done.warnings and (said := self._session.lossy_warning()):
+        if done.warnings and (said := self._session.warning(LOSSY)):
             raise LossyTypeError(f"MySQL cannot hold a value: {said}.")
         if done.affected != rows:
+            said = self._session.warning() if done.warnings else None
             raise EndpointError(
-                f"MySQL took {done.affected} of {rows} rows. Nothing was published.",
-                hint="Has the table a trigger or a constraint?",
+                f"MySQL took {done.affected} of {rows} rows{f': {said}' if said else ''}."
+                " Nothing was published."
             )

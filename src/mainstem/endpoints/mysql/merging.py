@@ -32,11 +32,11 @@ _ROW_ID = "`__mainstem_row_id`"
 KNOWN = "`__mainstem_known`"
 
 _SECONDS_DIGITS = 6
-_CHAR_LENGTH = 255
 _ZONE = re.compile(r"(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d+)?)\+00:00")
 # An index reads so many characters of all its texts together, and has so many columns.
 _INDEXED_CHARACTERS = 700
 _INDEXED_COLUMNS = 16
+_CUT_BLOBS = frozenset({"tinytext", "text", "mediumtext", "tinyblob", "blob", "mediumblob"})
 _CUT = {"datetime": "datetime", "timestamp": "datetime", "time": "time"}
 
 
@@ -149,12 +149,22 @@ class MySQLSteps(SqlTarget):
             cut = f"cast({column} as {_CUT[base]}({digits}))"
             beyond = f"concat('would be cut off: ', {column})"
             return f"case when {column} is null or {column} = {cut} then {column} else {beyond} end"
+        if base in _CUT_BLOBS:
+            # Copied as it is, what is too long would become some other text, and no warning would say so.
+            return f"concat({column})"
         if base == "char":
-            return f"if({column} like '% ', concat({column}, repeat('.', {_CHAR_LENGTH + 1})), {column})"
+            return f"if({column} like '% ', {_too_long(column)}, {column})"
+        if base == "binary":
+            return f"if(length({column}) < {digits}, {_too_long(column)}, {column})"
         if base == "year":
             # Of a number of two digits it would make a year of its own.
             return f"if({column} between 1 and 99, -1, {column})"
         return column
+
+
+def _too_long(column: str) -> str:
+    """What the server refuses where it would pad a value, or take blanks off."""
+    return f"concat({column}, repeat('.', 256))"
 
 
 def keys_of(steps: Sequence[Step], place: Relation) -> Mapping[Relation, Key]:

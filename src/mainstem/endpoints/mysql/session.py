@@ -6,20 +6,21 @@ make Python objects of every value. https://dev.mysql.com/doc/dev/mysql-server/l
 
 from __future__ import annotations
 
+import socket
 import ssl
 import struct
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import pymysql
-from pymysql.constants import COMMAND
+from pymysql.constants import CLIENT, COMMAND
 from pymysql.protocol import FieldDescriptorPacket, OKPacketWrapper
 
 from mainstem.connections import Connection
-from mainstem.endpoints.mysql.failures import LOSSY, connect_error, translated
+from mainstem.endpoints.mysql.failures import connect_error, translated
 from mainstem.endpoints.mysql.rows import RowPackets
 from mainstem.endpoints.mysql.server import Server
 from mainstem.errors import ConnectionConfigError, EndpointError
@@ -47,8 +48,6 @@ _SETTINGS = {
     "lock_wait_timeout": str(_LOCK_SECONDS),
     "innodb_lock_wait_timeout": str(_LOCK_SECONDS),
 }
-# What makes room for tables of many texts. Not every server lets every user say so.
-_WISHED = "SET innodb_strict_mode = OFF"
 _ASKED = ("local_infile", "max_allowed_packet")
 
 # `ssl_mode` as in the mysql client, `tls` as in Go's driver, which Sling has.
@@ -121,10 +120,8 @@ class Session:
             settings = ", ".join(f"{name} = {value}" for name, value in _SETTINGS.items())
             self.run(f"SET {settings}")
             self.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            with suppress(EndpointError):
-                self.run(_WISHED)
         except BaseException:
-            self.close()
+            self.hang_up()
             raise
 
     @cached_property
@@ -136,7 +133,7 @@ class Session:
 
     def run(self, sql: str | bytes) -> Outcome:
         """Run a statement, and pass over what it returns."""
-        with translated(self._name):
+        with translated(self._name), self._no_files():
             affected = self._driver.query(sql)
             result = self._driver._result
             while result.has_next:
@@ -146,14 +143,18 @@ class Session:
 
     def rows(self, sql: str, *parameters: str | int) -> list[tuple[Any, ...]]:
         """Run a query of few rows."""
-        with translated(self._name), self._driver.cursor() as cursor:
+        with translated(self._name), self._no_files(), self._driver.cursor() as cursor:
             cursor.execute(sql, parameters or None)
             return list(cursor.fetchall())
 
-    def lossy_warning(self) -> str | None:
-        """What the statement before has cut or rounded, in the server's words; ``None`` for nothing."""
+    def warning(self, codes: Collection[int] = ()) -> str | None:
+        """The first warning of the statement before, in the server's words; ``None`` for none.
+
+        Args:
+            codes: Only of these.
+        """
         found = self.rows("SHOW WARNINGS")
-        return next((str(said) for _, code, said in found if code in LOSSY), None)
+        return next((str(said) for _, code, said in found if not codes or code in codes), None)
 
     def prepared(self, sql: str) -> Sequence[WireField]:
         """Have the server describe a query's result, without running it."""
@@ -200,7 +201,7 @@ class Session:
                 driver.write_packet(b"")
             except BaseException:
                 # Whatever is sent next would be taken for rows.
-                self.close()
+                self.hang_up()
                 raise
             done = OKPacketWrapper(driver._read_packet())
             return Outcome(int(done.affected_rows), int(done.warning_count))
@@ -211,9 +212,18 @@ class Session:
         return bool(self._driver.open)
 
     def close(self) -> None:
-        """Hang up, whatever the server is doing. Doing so twice is allowed."""
-        # Not by the protocol's farewell: rows may still be on their way.
+        """Say goodbye, and hang up. Doing so twice is allowed."""
+        with suppress(pymysql.err.Error, OSError):
+            self._driver.close()
+
+    def hang_up(self) -> None:
+        """Hang up, whatever is still on its way."""
         self._driver._force_close()
+
+    def cut(self) -> None:
+        """Cut the wire under another thread that waits for the server, which then learns of it."""
+        with suppress(OSError, AttributeError):
+            self._driver._sock.shutdown(socket.SHUT_RDWR)
 
     def _fields(self, count: int) -> list[WireField]:
         described = [self._driver._read_packet(FieldDescriptorPacket) for _ in range(count)]
@@ -230,7 +240,17 @@ class Session:
             for field in described
         ]
 
-    def _refuse_file(self) -> None:
+    @contextmanager
+    def _no_files(self) -> Iterator[None]:
+        """The driver says no before anything is sent, and leaves the server waiting."""
+        try:
+            yield
+        except RuntimeError as error:
+            if "LOAD_LOCAL" not in str(error):
+                raise
+            self._refuse_file()
+
+    def _refuse_file(self) -> NoReturn:
         """The server asked for a file of this machine, which it has no business with."""
         self._driver.write_packet(b"")
         self._driver._read_packet()
@@ -246,8 +266,8 @@ _NO_CHARACTERS = 63
 
 def place_of(connection: Connection) -> str:
     """Where the server is, for people."""
-    socket = connection.text("socket") or connection.text("unix_socket")
-    return socket or f"{connection.text('host') or 'localhost'}:{connection.text('port') or _PORT}"
+    path = connection.text("socket") or connection.text("unix_socket")
+    return path or f"{connection.text('host') or 'localhost'}:{connection.text('port') or _PORT}"
 
 
 def _connected(connection: Connection) -> Any:
@@ -263,7 +283,8 @@ def _connected(connection: Connection) -> Any:
             database=connection.text("database") or None,
             charset="utf8mb4",
             autocommit=True,
-            local_infile=True,
+            # Asked for by hand, so that the driver itself never sends a file.
+            client_flag=CLIENT.LOCAL_FILES,
             connect_timeout=_seconds(connection),
             program_name="mainstem",
             **_tls(connection),

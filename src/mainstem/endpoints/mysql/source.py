@@ -11,15 +11,16 @@ import pyarrow as pa
 from typing_extensions import override
 
 from mainstem.connections import Connection
-from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, first_rows
+from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.mysql import comparable
-from mainstem.endpoints.mysql.carriage import Carriage, carriage_of, carried
+from mainstem.endpoints.mysql.carriage import carriage_of, carried
 from mainstem.endpoints.mysql.catalog import columns_of, entries, statistics, table, wire_type
 from mainstem.endpoints.mysql.literals import literal, text_literal
 from mainstem.endpoints.mysql.rows import RowPackets
 from mainstem.endpoints.mysql.server import Server
 from mainstem.endpoints.mysql.session import Session, WireField
+from mainstem.endpoints.mysql.types import arrow_type
 from mainstem.errors import EndpointError
 from mainstem.schema import Column, Relation
 
@@ -66,20 +67,20 @@ class MySQLSource(Source):
     @override
     def cancel(self) -> None:
         with self._closing:
-            busy = [] if self._closed else [session.id for session in self._sessions]
-        # The server may be what does not answer, or it may be gone.
-        with suppress(EndpointError):
-            if busy:
-                self._kill(busy)
-
-    def _kill(self, busy: Sequence[int]) -> None:
-        killer = Session(self.connection)
+            busy = list(self._sessions)
+        if not busy:
+            return
         try:
+            killer = Session(self.connection)
+        except EndpointError:
+            # The server has no room for another connection, or it is what does not answer.
             for session in busy:
-                with suppress(EndpointError):
-                    killer.run(f"KILL QUERY {session}")
-        finally:
-            killer.close()
+                session.cut()
+            return
+        for session in busy:
+            with suppress(EndpointError):
+                killer.run(f"KILL QUERY {session.id}")
+        killer.close()
 
     def _opened(self) -> Session:
         session = Session(self.connection)
@@ -96,6 +97,9 @@ class MySQLSource(Source):
         session = self._opened()
         try:
             yield session
+        except BaseException:
+            self._break_off(session)
+            raise
         finally:
             with self._closing:
                 self._sessions.discard(session)
@@ -119,33 +123,29 @@ class MySQLSource(Source):
     def execute(self, sql: str, limit: int | None = None) -> pa.Table:
         with self._another_session() as session:
             fields, packets = session.query(sql)
-            if packets is None:
-                return pa.table({})
             columns = [_as_it_comes(field) for field in fields]
-            carriages = [carriage_of(column.native_type) for column in columns]
-            schema = _schema(columns)
-            batches = _batches(packets, columns, carriages)
-            return first_rows(pa.RecordBatchReader.from_batches(schema, batches), limit)
+            found, rows = [], 0
+            for batch in _batches(packets, columns):
+                found.append(batch)
+                rows += batch.num_rows
+                if limit is not None and rows >= limit:
+                    self._break_off(session)
+                    break
+            return pa.Table.from_batches(found, _schema(columns)).slice(0, limit)
 
     @override
     @contextmanager
     def read(self, query: Query) -> Iterator[Iterator[pa.RecordBatch]]:
-        carriages = [carriage_of(column.native_type, as_text=column.as_text) for column in query.columns]
         with self._another_session() as session:
-            _, packets = session.query(self._select(query, carriages))
-            if packets is None:
-                raise EndpointError(f"{self.connection.name}: this is no query.")
-            batches = _batches(packets, query.columns, carriages)
-            try:
-                yield batches
-            except BaseException:
-                self._break_off(session)
-                raise
+            _, packets = session.query(self._select(query))
+            batches = _batches(packets, query.columns)
+            yield batches
             if next(batches, None) is not None:
                 self._break_off(session)
 
     def _break_off(self, session: Session) -> None:
         """The server goes on with a query until it finds that nobody listens: tell it."""
+        session.hang_up()
         with suppress(EndpointError):
             self._session.run(f"KILL QUERY {session.id}")
 
@@ -177,10 +177,10 @@ class MySQLSource(Source):
         """Render a text as a literal."""
         return text_literal(text)
 
-    def _select(self, query: Query, carriages: Sequence[Carriage]) -> str:
+    def _select(self, query: Query) -> str:
         items = [
-            f"{carriage.select(self.quoted(column.name))} as {self.quoted(column.name)}"
-            for column, carriage in zip(query.columns, carriages, strict=True)
+            f"{carriage_of(column).select(self.quoted(column.name))} as {self.quoted(column.name)}"
+            for column in query.columns
         ]
         order = ", ".join(self.ordered(column) for column in query.order_by)
         parts = [f"select {', '.join(items)}", f"from {self._from(query)}"]
@@ -202,11 +202,10 @@ class MySQLSource(Source):
         return f"{source} where {conditions}" if conditions else source
 
 
-def _batches(
-    packets: RowPackets, columns: Sequence[Column], carriages: Sequence[Carriage]
-) -> Iterator[pa.RecordBatch]:
+def _batches(packets: RowPackets | None, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:
     schema = _schema(columns)
-    for rows in packets:
+    carriages = [carriage_of(column) for column in columns]
+    for rows in packets or ():
         arrays = [
             carried(column, carriage, values)
             for column, carriage, values in zip(columns, carriages, rows.columns(len(columns)), strict=True)
@@ -225,4 +224,4 @@ def _as_it_comes(field: WireField) -> Column:
     native = wire_type(field)
     if native.startswith(("bit", "geometry", "vector")):
         native = "longblob"
-    return Column(field.name, native, carriage_of(native).arrow_type)
+    return Column(field.name, native, arrow_type(native))

@@ -10,15 +10,18 @@ from typing import Any
 import pyarrow as pa
 from typing_extensions import override
 
+from mainstem.endpoints.base import CatalogEntry
 from mainstem.endpoints.locks import LOCK_SECONDS
+from mainstem.endpoints.mysql.catalog import find
 from mainstem.endpoints.mysql.definitions import redefined, renamed, without_long_varchars
+from mainstem.endpoints.mysql.failures import LOSSY
 from mainstem.endpoints.mysql.loading import MySQLLoader
 from mainstem.endpoints.mysql.merging import MySQLSteps
 from mainstem.endpoints.mysql.source import MySQLSource
 from mainstem.endpoints.mysql.types import TYPES, base_name, native_type
 from mainstem.endpoints.sql import STAGING_COMMENT, Loader, SqlStaging
 from mainstem.endpoints.sql_steps import short_name
-from mainstem.endpoints.steps import ChangeType, Deduplicate, RunSql, Step, Swap, TableKey
+from mainstem.endpoints.steps import ChangeType, Deduplicate, Insert, RunSql, Step, Swap, TableKey
 from mainstem.endpoints.target import Capabilities, NativeType, Staging
 from mainstem.errors import EndpointError, LossyTypeError, TargetBusyError
 from mainstem.schema import Relation
@@ -29,6 +32,13 @@ _IDENTIFIER_CHARACTERS = 64
 # The characters that a key can have in all its columns together.
 _KEY_CHARACTERS = 750
 _KEY_PREFIX = 191
+# Room for tables of many texts; tables without a key, which a staging table is. Not every server knows all of
+# them, and not every user may say so.
+_WISHES = (
+    "SET innodb_strict_mode = OFF",
+    "SET sql_require_primary_key = OFF",
+    "SET sql_generate_invisible_primary_key = OFF",
+)
 _TABLE_OPTIONS = "ENGINE=InnoDB DEFAULT CHARACTER SET=utf8mb4 COLLATE="
 
 
@@ -85,6 +95,11 @@ class MySQL(MySQLSource, MySQLSteps):
     def loader(self, place: Relation, schema: pa.Schema) -> Iterator[Loader]:
         natives = [(self.quoted(field.name), self.native_type(field).sql) for field in schema]
         yield MySQLLoader(self._session, self.qualified(place), natives, schema)
+
+    @override
+    def find(self, target: Relation) -> CatalogEntry | None:
+        exact = find(self._session, target.schema or self.default_schema, target.name)
+        return exact or super().find(target)
 
     @override
     def is_staging(self, place: Relation) -> bool:
@@ -208,21 +223,24 @@ class MySQL(MySQLSource, MySQLSteps):
                 f"{self.connection.name}: {self.server.product} is too old to be written.",
                 hint="It takes MySQL 8.0.17, or MariaDB 10.3.",
             )
+        for wish in _WISHES:
+            with suppress(EndpointError):
+                self.run(wish)
         self._sweep(target)
         with super().stage(target, schema, place=place, purpose=purpose) as staging:
             yield staging
 
     def _sweep(self, target: Relation) -> None:
         """Drop what a killed publish left. Their names alone tell that they are ours: they hold a digest."""
-        names = {entry.relation.name for entry in self.catalog(target.schema)}
         for left in (_beside(target, "replaced"), _beside(target, "defined")):
-            if left.name in names:
+            if self.find(left) is not None:
                 self.run(f"DROP TABLE {self.qualified(left)}")
 
     @override
     def _discard(self, staging: SqlStaging) -> None:
         with suppress(EndpointError):
             if not self._session.is_open:
+                # It was broken off in the middle of something.
                 self._session = self._opened()
             super()._discard(staging)
 
@@ -258,7 +276,7 @@ class MySQL(MySQLSource, MySQLSteps):
     def carry_out(self, step: Step, place: Relation, target: Relation) -> None:
         for statement in self.statements(step, place, target):
             done = self._session.run(statement)
-            if done.warnings and (said := self._session.lossy_warning()):
+            if done.warnings and (said := self._session.warning(LOSSY)):
                 raise LossyTypeError(
                     f"MySQL cannot hold a value: {said}.",
                     hint="Set `target_options: {adjust_column_type: true}`, or widen the column.",
@@ -297,12 +315,10 @@ class MySQL(MySQLSource, MySQLSteps):
         new = place
         if step.definition is not None:
             new = _beside(target, "defined")
-            columns = ", ".join(self.quoted(name) for name in step.columns)
-            fill = f"INSERT INTO {self.qualified(new)} ({columns}) SELECT {columns} FROM"
             self.run(renamed(step.definition, self.qualified(new)))
         try:
-            if step.definition is not None:
-                self.run(f"{fill} {self.qualified(place)}")
+            if new != place:
+                self._fill(new, step.columns, place)
             for key in step.keys:
                 for statement in self._key_statements(key, new, target):
                     self.run(statement)
@@ -317,6 +333,15 @@ class MySQL(MySQLSource, MySQLSteps):
         else:
             for statement in self.unmark_statements(target):
                 self.run(statement)
+
+    def _fill(self, table: Relation, columns: Sequence[str], place: Relation) -> None:
+        """Put the staged rows into a table of the user's definition."""
+        natives = {column.name.lower(): column.native_type for column in self.describe(table).columns}
+        staged = {column.name: column for column in self.describe(place).columns}
+        fields = [pa.field(name, staged[name].arrow_type) for name in columns]
+        insert = Insert(fields, {name: natives.get(name.lower(), "") for name in columns})
+        with self.transaction():
+            self.carry_out(insert, place, table)
 
     def _put(self, new: Relation, target: Relation) -> None:
         there = self.find(target)

@@ -89,6 +89,13 @@ def _interval(value: str, _: Column, __: Form) -> str:
     return f"({months} || '|' || extract(day from {value})::bigint || '|' || {_micros(value)})"
 
 
+def _list(value: str, _: Column, __: Form) -> str:
+    item = "coalesce(octet_length(convert_to(item, 'UTF8')) || ':' || item, '-')"
+    items = f"unnest({value}::text[]) with ordinality as each(item, place)"
+    joined_items = f"coalesce((select string_agg({item}, ',' order by place) from {items}), '')"
+    return f"case when {value} is not null then '[' || {joined_items} || ']' end"
+
+
 def _micros(value: str) -> str:
     hours, minutes = f"extract(hour from {value})::bigint", f"extract(minute from {value})::bigint"
     return f"({hours} * 3600000000 + {minutes} * 60000000 + extract(microseconds from {value})::bigint)"
@@ -110,5 +117,6 @@ _WRITERS: Mapping[FormKind, Callable[[str, Column, Form], str | None]] = {
     FormKind.UUID: lambda value, _, __: f"lower({value}::text)",
     FormKind.JSON: _own,
     FormKind.INTERVAL: _interval,
+    FormKind.LIST: _list,
     FormKind.OWN: _own,
 }

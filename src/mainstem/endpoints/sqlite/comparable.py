@@ -6,6 +6,7 @@ SQLite has no type but the ones of its values, and few functions: ours, which ru
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sqlite3
 import struct
@@ -29,6 +30,7 @@ _FLOAT = "mainstem_float"
 _TEXT = "mainstem_text"
 _COUNTED = "mainstem_counted"
 _INTERVAL = "mainstem_interval"
+_LIST = "mainstem_list"
 
 _MOMENT = re.compile(
     r"(?:(\d{4})-(\d\d)-(\d\d)(?:[T ]|$))?"
@@ -61,6 +63,7 @@ def register(connection: sqlite3.Connection) -> None:
         (_TEXT, 1, _spelled_text),
         (_COUNTED, 2, _counted),
         (_INTERVAL, 1, _spelled_interval),
+        (_LIST, 1, _spelled_list),
     ):
         connection.create_function(name, arguments, function, deterministic=True)
     aggregate: Any = _Checksum
@@ -82,8 +85,7 @@ def _spelled_decimal(value: Any, digits: int) -> str | None:
     if value is None:
         return None
     number = Decimal(str(value))
-    # Without a sign where nothing is left of the number.
-    return f"{number + 0 if number else abs(number):.{digits}f}"
+    return f"{number if number else number.copy_abs():.{digits}f}"
 
 
 def _spelled_float(value: Any) -> str | None:
@@ -133,6 +135,20 @@ def _spelled_interval(value: Any) -> str | None:
     return f"{int(months)}|{int(days)}|{'-' if sign and micros else ''}{micros}"
 
 
+def _spelled_list(value: Any) -> str | None:
+    if value is None:
+        return None
+    items = json.loads(value)
+    return f"[{','.join(_spelled_item(item) for item in items)}]"
+
+
+def _spelled_item(item: Any) -> str:
+    if item is None:
+        return "-"
+    text = str(item).lower() if isinstance(item, bool) else str(item)
+    return f"{len(text.encode())}:{text}"
+
+
 def _decimal(value: str, column: Column, form: Form) -> str:
     whole = pa.types.is_integer(column.arrow_type) or pa.types.is_boolean(column.arrow_type)
     return f"CAST({value} AS TEXT)" if whole and not form.digits else f"{_DECIMAL}({value}, {form.digits})"
@@ -158,12 +174,14 @@ _WRITERS: Mapping[FormKind, Callable[[str, Column, Form], str]] = {
     FormKind.DECIMAL: _decimal,
     FormKind.FLOAT: lambda value, _, __: f"{_FLOAT}({value})",
     FormKind.TEXT: _text,
-    FormKind.BYTES: lambda value, _, __: f"lower(hex({value}))",
+    # Of NULL it makes an empty text.
+    FormKind.BYTES: lambda value, _, __: f"CASE WHEN {value} IS NOT NULL THEN lower(hex({value})) END",
     FormKind.DATE: lambda value, _, __: f"CAST({_COUNTED}({value}, 0) / 86400 AS TEXT)",
     FormKind.TIME: lambda value, _, form: f"{_COUNTED}({value}, {form.digits})",
     FormKind.TIMESTAMP: lambda value, _, form: f"{_COUNTED}({value}, {form.digits})",
     FormKind.UUID: lambda value, _, __: f"lower({value})",
     FormKind.JSON: _own,
     FormKind.INTERVAL: lambda value, _, __: f"{_INTERVAL}({value})",
+    FormKind.LIST: lambda value, _, __: f"{_LIST}({value})",
     FormKind.OWN: _own,
 }

@@ -16,7 +16,7 @@ from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, ma
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.sqlite import comparable
 from mainstem.endpoints.sqlite.connecting import Database
-from mainstem.endpoints.sqlite.decoding import MisfitError, decoder_of
+from mainstem.endpoints.sqlite.decoding import NEGATIVE_ZERO, MisfitError, decoder_of
 from mainstem.endpoints.sqlite.functions import BY_NUMBER, INSTANT
 from mainstem.endpoints.sqlite.literals import literal_of
 from mainstem.endpoints.sqlite.reading import Reader
@@ -188,6 +188,9 @@ class SQLiteSource(Source):
             # With T or a blank, with or without seconds and their fraction: to one spelling.
             spelled = f"replace({name}, 'T', ' ') || substr('0000-00-00 00:00:00.000000', length({name}) + 1)"
             return f"({spelled})" if kind.tz is None else f"{INSTANT}({name})"
+        if pa.types.is_floating(kind):
+            # A negative zero stands as text, which is greater than every number.
+            return f"CASE WHEN {name} = '{NEGATIVE_ZERO}' THEN 0.0 ELSE {name} END"
         if pa.types.is_string(kind):
             text = name if affinity(column.native_type) == "TEXT" else f"CAST({name} AS TEXT)"
             return f"{text} COLLATE BINARY"
