@@ -17,6 +17,8 @@ __all__ = ["transformed"]
 # The stubs know no overloads for arrays of any type.
 pc: Any = pyarrow.compute
 
+_DIGITS = 38
+
 
 def transformed(
     batch: pa.RecordBatch,
@@ -45,11 +47,11 @@ def transformed(
 
 
 def _roundable(values: pa.Array[Any]) -> pa.Array[Any]:
-    """Arrow rounds no decimals of 64 bits."""
+    """Arrow rounds no decimals of 64 bits, and wants room for one digit more."""
     kind: Any = values.type
-    if not pa.types.is_decimal64(kind):
+    if not pa.types.is_decimal(kind):
         return values
-    return values.cast(pa.decimal128(kind.precision, kind.scale))
+    return values.cast(pa.decimal128(min(kind.precision + 1, _DIGITS), kind.scale))
 
 
 def _converted(values: pa.Array[Any], column: PlannedColumn) -> pa.Array[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,35 @@ class Document:
     def with_values(self, values: dict[str, Any]) -> Document:
         """The same document with other values in the same places."""
         return Document(values, self.source, self._positions, self._lines, self.flow, self.written)
+
+    def with_streams(self, streams: Mapping[str, Any], origins: Mapping[str, str]) -> Document:
+        """The same document with other streams, each in the place of the one that it comes of.
+
+        Args:
+            streams: The streams' mappings, by name.
+            origins: The name of the stream in this document that each comes of.
+        """
+        names, texts = list(self.values["streams"]), list(self.written["streams"].values())
+        # A name may have been a variable: the two have the same order, unless two became one.
+        written = dict(zip(names, texts, strict=True)) if len(names) == len(texts) else {}
+        positions: dict[Location, Position] = {
+            location: position
+            for location, position in self._positions.items()
+            if location[:1] != ("streams",) or len(location) == 1
+        }
+        by_origin: dict[str, list[tuple[Location, Position]]] = {}
+        for location, position in self._positions.items():
+            if location[:1] == ("streams",) and len(location) > 1:
+                by_origin.setdefault(str(location[1]), []).append((location[2:], position))
+        for name, origin in origins.items():
+            for rest, position in by_origin.get(origin, ()):
+                positions[("streams", name, *rest)] = position
+        return replace(
+            self,
+            values={**self.values, "streams": dict(streams)},
+            _positions=positions,
+            _written={**self.written, "streams": {name: written.get(origins[name]) for name in streams}},
+        )
 
 
 def read_document(given: ReplicationLike | Document) -> Document:

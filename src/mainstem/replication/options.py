@@ -60,7 +60,7 @@ class TargetOptions(Options):
     file_max_rows: int | None = None
     file_max_bytes: int | None = None
     concurrency: int | None = None
-    batch_limit: int | None = None
+    batch_limit: int | None = Field(default=None, ge=0)
     batch_max_duration: str | int | None = None
     use_bulk: bool | None = None
     add_new_columns: bool | None = None
