@@ -86,6 +86,18 @@ class TestLimit:
 class TestCursor:
     """The cursor is a value that the source orders as the target does."""
 
+    @pytest.mark.parametrize(
+        ("kind", "values"),
+        [(pa.float64(), [1.5, 2.5]), (pa.float32(), [1.5, 2.5]), (pa.bool_(), [False, True])],
+    )
+    def test_a_float_or_a_boolean_can_be_an_update_key(
+        self, moving: Moving, kind: pa.DataType, values: list[Any]
+    ) -> None:
+        for many in (1, 2, 2):
+            put(moving, id=list(range(many)), k=pa.array(values[:many], kind))
+            moving.run(**BY_NUMBER)
+            assert len(moving.moved(("id",))) == many
+
     def test_rows_that_all_lack_an_update_key_are_not_read_twice(self, moving: Moving) -> None:
         put(moving, id=[1], k=pa.array([None], pa.int64()))
         moving.run(**BY_NUMBER)

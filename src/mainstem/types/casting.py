@@ -75,7 +75,7 @@ def fit_values(values: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
         [1, 2]
     """
     fitted = cast_values(values, wanted)
-    if values.type == wanted or not may_cut(values.type, wanted):
+    if not may_cut(values.type, wanted):
         return fitted
     try:
         back: Any = cast_values(fitted, values.type)
@@ -92,6 +92,8 @@ def fit_values(values: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
 
 def may_cut(given: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether Arrow converts between these without a word where a value does not fit."""
+    if given == wanted:
+        return False
     if pa.types.is_boolean(wanted):
         return not pa.types.is_string(given)
     if pa.types.is_timestamp(given):
