@@ -314,3 +314,16 @@ def test_a_column_that_hides_the_ids_of_rows_loses_none(orders: Planning) -> Non
         replicate(config, orders.connections)
     assert len(orders.rows()) == 5
     orders.run(**stream, select=["rowid as row_number", "*"])
+
+
+def test_the_keys_of_missing_rows_are_looked_for_outside_of_the_streams_window(orders: Planning) -> None:
+    stream: dict[str, Any] = {
+        "mode": "incremental",
+        "primary_key": "id",
+        "sql": f"select * from {orders.schema}.orders where {{where_cond}}",
+        "target_options": {"delete_missing": "hard"},
+    }
+    orders.run(**stream)
+    orders.postgres.execute(f"delete from {orders.schema}.orders where id = 5")
+    orders.run(**stream, where="id > 3")
+    assert orders.rows("id") == [(1,), (2,), (3,), (4,)]

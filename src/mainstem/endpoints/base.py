@@ -18,37 +18,18 @@ from typing_extensions import Self
 from mainstem.connections import Connection
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.errors import RelationNotFoundError
-from mainstem.report import ReportedColumn
 from mainstem.schema import Column, Relation
 
 __all__ = [
-    "Capabilities",
     "CatalogEntry",
     "Endpoint",
     "Query",
     "Source",
     "SourceTable",
-    "Staging",
-    "Target",
-    "TargetTable",
     "first_rows",
     "match_name",
     "split_name",
 ]
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a target can do.
-
-    Attributes:
-        replaces_atomically: A table can be replaced by another in one transaction, so that a reader sees
-            the old one or the new one and nothing between.
-        folds_to_upper: A plain name belongs in upper case here (`column_casing`, spec §4.2).
-    """
-
-    replaces_atomically: bool = False
-    folds_to_upper: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,34 +85,6 @@ class Query:
     limit: int | None = None
     offset: int = 0
     order_by: Sequence[Column] = ()
-
-
-@dataclass(frozen=True)
-class TargetTable:
-    """A table of the target, as its readers see it.
-
-    Attributes:
-        columns: Its columns, in order, in the target's own words.
-        row_count: Its rows.
-    """
-
-    columns: Sequence[ReportedColumn]
-    row_count: int
-
-
-class Staging(ABC):
-    """A place beside the target that takes rows until they are published. Nobody else sees it as a table.
-
-    Leaving it without :meth:`Target.replace` having published it drops it.
-    """
-
-    @abstractmethod
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Take a batch. Its schema is that of the planned columns."""
-
-    @abstractmethod
-    def complete(self) -> int:
-        """Take no more rows, and count those that are there."""
 
 
 class Endpoint(ABC):
@@ -305,37 +258,6 @@ class Source(Endpoint):
             return exp.cast(value, column.native_type, dialect=self.dialect).sql(self.dialect)
         except ParseError:
             return value.sql(self.dialect)
-
-
-class Target(Endpoint):
-    """An endpoint that can be written."""
-
-    capabilities: Capabilities
-
-    @abstractmethod
-    def stage(self, target: Relation, schema: pa.Schema) -> AbstractContextManager[Staging]:
-        """Open a staging place for a target, sweeping what a killed run left of it.
-
-        Raises:
-            LossyTypeError: The system has no type for one of the columns.
-            TargetBusyError: Someone else holds the target.
-        """
-
-    @abstractmethod
-    def replace(self, staging: Staging, target: Relation) -> None:
-        """Publish: in one transaction the staging place becomes the target, in the old one's stead."""
-
-    @abstractmethod
-    def create_statement(self, target: Relation, schema: pa.Schema) -> str:
-        """The DDL of a table with these columns, in the target's SQL.
-
-        Raises:
-            LossyTypeError: The system has no type for one of the columns.
-        """
-
-    @abstractmethod
-    def inspect(self, target: Relation) -> TargetTable | None:
-        """The target as it is now; ``None`` where there is none."""
 
 
 def first_rows(reader: pa.RecordBatchReader, limit: int | None) -> pa.Table:

@@ -72,9 +72,9 @@ class CustomSql:
 
     def everything(self, variables: Variables, described: SourceTable) -> Query:
         """A query of all its rows."""
-        return Query(
-            columns=described.columns, sql=self._filled(variables, EVERYTHING, self._fields(described))
-        )
+        # Without the stream's own `where`, which is a window on the rows and not what makes one missing.
+        every = {**EVERYTHING, "fields": self._fields(described)}
+        return Query(columns=described.columns, sql=variables.and_more(every).in_sql(self.template))
 
     def _filled(self, variables: Variables, bounds: Mapping[str, str], fields: str) -> str:
         every = {**bounds, **self._where(variables), "fields": fields}
