@@ -114,7 +114,15 @@ def test_nothing_private_of_dagster_is_imported_anywhere() -> None:
 def test_no_file_of_the_engine_says_a_systems_name_outside_of_its_own() -> None:
     systems = {"postgres", "postgresql", "duckdb", "mysql", "mariadb", "sqlite", "snowflake"}
     # Where names are data: which file knows which system, and how URLs and profiles spell them.
-    data = {"registry.py", "systems.py", "url.py", "dbt_profiles.py", "contents.py", "definition.py"}
+    data = {
+        "registry.py",
+        "systems.py",
+        "url.py",
+        "dbt_profiles.py",
+        "contents.py",
+        "definition.py",
+        "scaffolder.py",
+    }
     for room, path in modules():
         own = room == "endpoints" and path.relative_to(PACKAGE).parts[1].removesuffix(".py") in systems
         if room in {"testing", "dlt", "dbt", "cli"} or path.name in data or own:

@@ -1,5 +1,6 @@
 """A project in the shape of the jaffle shop: copied, given its source tables, and parsed, once a session."""
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,6 +102,7 @@ class Run:
 
     result: dg.ExecuteInProcessResult
     invocations: Sequence[DbtCliInvocation]
+    logs: Sequence[tuple[str, str]] = ()
 
     @property
     def success(self) -> bool:
@@ -122,6 +124,13 @@ class Run:
     def checks(self) -> dict[str, dg.AssetCheckEvaluation]:
         """The evaluated checks, by name."""
         return {check.check_name: check for check in self.result.get_asset_check_evaluations()}
+
+    @property
+    def observations(self) -> list[tuple[dg.AssetKey, dg.AssetObservation]]:
+        """The observations, each with its asset."""
+        events = self.result.filter_events(lambda event: event.event_type_value == "ASSET_OBSERVATION")
+        found = [event.asset_observation_data.asset_observation for event in events]
+        return [(observation.asset_key, observation) for observation in found]
 
     @property
     def ran(self) -> set[str]:
@@ -162,8 +171,17 @@ def run(jaffle: DbtProject, dbt: DbtCliResource) -> Runner:
     ) -> Run:
         invocations: list[DbtCliInvocation] = []
         assets = build_with(jaffle, args, invocations.append, **options)
-        result = dg.materialize([assets], selection=selection, resources={"dbt": dbt}, raise_on_error=False)
-        return Run(result, invocations)
+        with dg.instance_for_test() as instance:
+            result = dg.materialize(
+                [assets],
+                selection=selection,
+                resources={"dbt": dbt},
+                instance=instance,
+                raise_on_error=False,
+            )
+            entries = [entry for entry in instance.all_logs(result.run_id) if not entry.is_dagster_event]
+            logs = [(logging.getLevelName(entry.level), entry.user_message) for entry in entries]
+        return Run(result, invocations, logs)
 
     return run
 

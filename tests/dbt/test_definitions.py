@@ -1,5 +1,6 @@
 """What the asset graph knows of a dbt project before anything runs."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -92,7 +93,7 @@ def test_the_dependency_on_a_source_says_which_table_it_is(shop: dg.AssetsDefini
 def test_an_asset_tells_its_table_its_columns_and_how_dbt_builds_it(shop: dg.AssetsDefinition) -> None:
     spec = specs_of(shop)["customers"]
     assert spec.metadata["dagster/table_name"] == "jaffle.main.customers"
-    assert spec.metadata["dbt/materialized"] == "table"
+    assert spec.metadata["dagster-dbt/materialization_type"] == "table"
     assert spec.kinds == {"dbt", "duckdb"}
     columns = spec.metadata["dagster/column_schema"].columns
     assert [(column.name, column.type) for column in columns] == [
@@ -130,6 +131,46 @@ def test_a_code_version_changes_with_the_sql_of_its_own_model_alone() -> None:
     assert before["a"] != after["a"]
     assert before["b"] == after["b"]
     assert before["a"] != before["b"]
+
+
+def test_a_code_version_changes_with_the_macros_and_the_ephemeral_models_that_a_model_is_made_of() -> None:
+    def versions(macro: str = "1", inner: str = "2", ephemeral: str = "3", dbts: str = "4") -> dict[str, Any]:
+        def of(name: str, *macros: str, **more: Any) -> dict[str, Any]:
+            depends_on = {"macros": macros, "nodes": more.pop("nodes", [])}
+            return model(name, raw_code=f"select '{name}'", depends_on=depends_on, **more)
+
+        manifest = manifest_of(
+            of("plain"),
+            of("with_macro", "macro.shop.outer"),
+            {**of("hidden", "macro.shop.inner", config={"materialized": "ephemeral"}), "raw_code": ephemeral},
+            of("with_hidden", "macro.dbt.theirs", nodes=["model.shop.hidden"]),
+            macros={
+                "macro.shop.outer": {"macro_sql": macro, "depends_on": {"macros": ["macro.shop.inner"]}},
+                "macro.shop.inner": {"macro_sql": inner, "depends_on": {"macros": ["macro.shop.outer"]}},
+                "macro.dbt.theirs": {"macro_sql": dbts, "depends_on": {"macros": []}},
+            },
+        )
+        return {name: spec.code_version for name, spec in specs_of(define(manifest)).items()}
+
+    def changed(**what: str) -> set[str]:
+        before, after = versions(), versions(**what)
+        return {name for name, version in after.items() if version != before[name]}
+
+    assert changed(macro="new") == {"with_macro", "with_hidden"}
+    assert changed(inner="new") == {"with_macro", "with_hidden"}
+    assert changed(ephemeral="new") == {"with_hidden"}
+    # The next version of dbt is no new version of the project.
+    assert changed(dbts="new") == set()
+
+
+def test_a_code_version_of_ones_own_is_the_code_version() -> None:
+    class Mine(DagsterDbtTranslator):
+        def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str:
+            return f"v-{dbt_resource_props['name']}"
+
+    hidden = model("hidden", raw_code="1", config={"materialized": "ephemeral"})
+    manifest = manifest_of(hidden, model("a", raw_code="2", depends_on={"nodes": ["model.shop.hidden"]}))
+    assert specs_of(define(manifest, dagster_dbt_translator=Mine()))["a"].code_version == "v-a"
 
 
 def test_dbt_tests_are_checks_on_the_node_that_they_are_about(shop: dg.AssetsDefinition) -> None:
@@ -328,6 +369,31 @@ def test_a_missing_or_broken_manifest_says_what_to_do(tmp_path: Path) -> None:
         define(tmp_path / "manifest.json")
     with pytest.raises(ConfigError, match="is no dbt manifest"):
         define({"results": []})
+
+
+def test_five_thousand_models_load_with_all_their_edges_and_checks(tmp_path: Path) -> None:
+    names = [f"m{number}" for number in range(5000)]
+    models = {
+        f"model.shop.{name}": model(
+            name, depends_on={"nodes": [f"model.shop.m{number - 1}"] if number else []}, raw_code="select 1"
+        )
+        for number, name in enumerate(names)
+    }
+    tests = {
+        f"test.shop.unique_{name}": {
+            **model(f"unique_{name}", resource_type="test", attached_node=f"model.shop.{name}"),
+            "unique_id": f"test.shop.unique_{name}",
+            "depends_on": {"nodes": [f"model.shop.{name}"]},
+        }
+        for name in names
+    }
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps({"metadata": {"adapter_type": "duckdb"}, "nodes": {**models, **tests}}))
+    assets = define(file)
+    specs = specs_of(assets)
+    assert len(specs) == 5000
+    assert deps_of(specs["m4999"]) == {"m4998"}
+    assert len(list(assets.check_specs)) == 5000
 
 
 def test_loading_a_whole_project_does_not_import_dbt(jaffle: DbtProject) -> None:

@@ -5,13 +5,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import psutil
 import pytest
 
-from mainstem.dbt import DbtCliResource, DbtProject
+from mainstem.dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliInvocation,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
 
 if TYPE_CHECKING:
     from tests.dbt.conftest import Run
@@ -45,8 +53,9 @@ def test_a_materialization_says_what_dbt_knows(built: "Run") -> None:
     assert seed["dagster/table_name"] == "jaffle.main_seeds.raw_orders"
     assert seed["dagster/storage_kind"] == "duckdb"
     assert seed["unique_id"] == "seed.jaffle.raw_orders"
-    assert seed["status"] == "INSERT 4"
-    assert seed["elapsed_time"] > 0
+    assert (seed["status"], seed["message"]) == ("success", "INSERT 4")
+    assert seed["elapsed_time"] == seed["Execution Duration"] > 0
+    assert seed["invocation_id"]
     # DuckDB does not tell how many rows a `create table as` wrote, so neither do we.
     assert "rows" not in built.metadata("customers")
 
@@ -56,10 +65,13 @@ def test_every_test_is_evaluated_and_a_warning_does_not_fail_the_run(built: "Run
     assert [name for name, check in built.checks.items() if not check.passed] == ["amounts_are_round"]
     warned = built.checks["amounts_are_round"]
     assert warned.severity == dg.AssetCheckSeverity.WARN
-    assert {name: value.value for name, value in warned.metadata.items() if name != "elapsed_time"} == {
-        "unique_id": warned.metadata["unique_id"].value,
+    metadata: dict[str, Any] = {name: value.value for name, value in warned.metadata.items()}
+    assert metadata.pop("unique_id") == "test.jaffle.amounts_are_round.cc8f66584b"
+    assert metadata.pop("invocation_id")
+    assert metadata.pop("Execution Duration") > 0
+    assert metadata == {
         "status": "warn",
-        "failures": 1,
+        "dagster_dbt/failed_row_count": 1,
         "severity": "warn",
         "message": "Got 1 result, configured to warn if != 0",
     }
@@ -110,11 +122,37 @@ def test_a_failed_model_leaves_the_results_of_the_others(broken: "Run") -> None:
     assert ORDERS_TEST not in broken.checks
 
 
+def test_what_dbt_skipped_is_told_with_the_reason(broken: "Run") -> None:
+    warnings = [message for level, message in broken.logs if level == "WARNING"]
+    assert (
+        "dbt skipped model order_days (models/marts/orders/order_days.sql): "
+        "model orders (models/marts/orders.sql) failed." in warnings
+    )
+    assert "It skipped 4, which depend on what failed." in broken.error
+
+
+def test_a_test_that_is_no_check_is_an_observation_of_what_it_reads(built: "Run") -> None:
+    assert {
+        (key.to_user_string(), observation.metadata["status"].value)
+        for key, observation in built.observations
+        if "days_agree" in str(observation.metadata["unique_id"].value)
+    } == {("order_days", "pass"), ("finance/orders", "pass")}
+
+
+def test_where_tests_are_no_checks_they_are_observations(run: "Callable[..., Run]", built: "Run") -> None:
+    none = DagsterDbtTranslator(DagsterDbtTranslatorSettings(enable_asset_checks=False))
+    some = run(["test", "--select", "amounts_are_round"], dagster_dbt_translator=none)
+    assert some.success
+    assert not some.checks
+    [(key, observation)] = some.observations
+    assert (key, observation.metadata["status"].value) == (dg.AssetKey("stg_orders"), "warn")
+
+
 def test_a_failed_test_is_a_failed_check_with_its_count(broken: "Run") -> None:
     failed = broken.checks["no_negative_totals"]
     assert not failed.passed
     assert failed.severity == dg.AssetCheckSeverity.ERROR
-    assert failed.metadata["failures"].value == 4
+    assert failed.metadata["dagster_dbt/failed_row_count"].value == 4
 
 
 def test_a_failed_model_is_named_with_its_file_and_the_message_of_dbt(broken: "Run") -> None:
@@ -220,6 +258,7 @@ def test_a_result_comes_before_the_command_ends_and_closing_the_stream_ends_it(
     invocation = dbt.cli(["run", "--select", "endless", "stg_payments"])
     stream = invocation.stream()
     first = next(stream)
+    assert isinstance(first, dg.AssetMaterialization)
     assert first.asset_key == dg.AssetKey("stg_payments")
     assert invocation.process.poll() is None
     stream.close()
@@ -230,6 +269,32 @@ def test_a_stream_that_is_closed_before_it_starts_ends_dbt(dbt: DbtCliResource) 
     invocation = dbt.cli(["parse"])
     invocation.stream().close()
     assert invocation.process.poll() is not None
+
+
+def test_many_selected_nodes_run_where_the_project_is(tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    (folder / "models").mkdir(parents=True)
+    (folder / "dbt_project.yml").write_text("name: many\nversion: '1.0'\nprofile: many\n")
+    outputs = "{dev: {type: duckdb, path: many.duckdb}}"
+    (folder / "profiles.yml").write_text(f"many: {{target: dev, outputs: {outputs}}}\n")
+    for number in range(302):
+        (folder / "models" / f"m{number}.sql").write_text("select 1 as one")
+    project = DbtProject(folder)
+    project.prepare()
+    invocations: list[DbtCliInvocation] = []
+
+    @dbt_assets(manifest=project.manifest_path, project=project)
+    def many(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        # dbt does not run them, but it finds each: that is enough here, and quicker.
+        invocations.append(dbt.cli(["compile"], context=context).wait())
+        yield from (dg.Output(None, name) for name in context.op_execution_context.selected_output_names)
+
+    selection = dg.AssetSelection.all() - dg.AssetSelection.assets("m0", "m1")
+    dg.materialize([many], selection=selection, resources={"dbt": DbtCliResource(project)})
+    [invocation] = invocations
+    assert invocation.project_dir == folder
+    results = invocation.get_artifact("run_results.json")["results"]
+    assert {result["unique_id"] for result in results} == {f"model.many.m{n}" for n in range(2, 302)}
 
 
 CANCELLED = """

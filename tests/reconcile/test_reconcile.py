@@ -102,6 +102,8 @@ def test_custom_sql_is_compared_as_a_table_is(moving: Moving) -> None:
 
 
 def test_a_column_that_becomes_text_is_compared_as_text(moving: Moving) -> None:
+    # As texts, 10 is less than 9.
+    moving.put(order(9), order(10))
     declared: dict[str, Any] = {"columns": {"amount": "string", "id": "string"}}
     moving.run(**declared)
     found = compared(moving, **declared)

@@ -4,13 +4,20 @@ An adapter describes its assets and turns its tool's results into stream reports
 sees of a run is made here, from those reports, with no branch on which tool they came from.
 """
 
-from mainstem.assets.definition import attach_definition, condition_of_policy, definition_of
+from mainstem.assets.definition import (
+    attach_definition,
+    condition_of_policy,
+    definition_metadata,
+    definition_of,
+)
 from mainstem.assets.events import (
     AssetEvent,
     AssetEventIterator,
     AssetReport,
     CheckReport,
     ExecutionContext,
+    ObservationReport,
+    Report,
     runs_assets,
 )
 from mainstem.assets.metadata import column_metadata, report_metadata, table_metadata
@@ -21,9 +28,12 @@ __all__ = [
     "AssetReport",
     "CheckReport",
     "ExecutionContext",
+    "ObservationReport",
+    "Report",
     "attach_definition",
     "column_metadata",
     "condition_of_policy",
+    "definition_metadata",
     "definition_of",
     "report_metadata",
     "runs_assets",

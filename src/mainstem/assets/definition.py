@@ -34,7 +34,16 @@ def attach_definition(spec: dg.AssetSpec, definition: object) -> dg.AssetSpec:
         spec: The asset's spec.
         definition: What the adapter's resource needs in order to run this asset. Never serialized.
     """
-    return spec.merge_attributes(metadata={_KEY: definition})
+    return spec.merge_attributes(metadata=definition_metadata(definition))
+
+
+def definition_metadata(definition: object) -> dict[str, Any]:
+    """Return what ``attach_definition`` adds, for whoever is making a spec: adding it later makes another.
+
+    Args:
+        definition: What the adapter's resource needs in order to run this asset. Never serialized.
+    """
+    return {_KEY: definition}
 
 
 def definition_of(assets_def: dg.AssetsDefinition, kind: type[T]) -> T | None:

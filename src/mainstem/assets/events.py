@@ -18,12 +18,19 @@ __all__ = [
     "AssetReport",
     "CheckReport",
     "ExecutionContext",
+    "ObservationReport",
+    "Report",
     "runs_assets",
 ]
 
 ExecutionContext = dg.AssetExecutionContext | dg.OpExecutionContext
 AssetEvent = (
-    dg.MaterializeResult[Any] | dg.AssetMaterialization | dg.AssetCheckResult | dg.AssetCheckEvaluation
+    dg.MaterializeResult[Any]
+    | dg.Output[Any]
+    | dg.AssetMaterialization
+    | dg.AssetObservation
+    | dg.AssetCheckResult
+    | dg.AssetCheckEvaluation
 )
 
 
@@ -48,12 +55,16 @@ class AssetReport:
         """What the report is about, as Dagster selects it."""
         return self.key
 
+    @property
+    def all_metadata(self) -> dict[str, Any]:
+        """The metadata of the asset's event."""
+        return {**report_metadata(self.report, self.lineage), **self.metadata}
+
     def event(self, *, in_asset: bool) -> AssetEvent:
         """The event that Dagster expects: a result inside an asset, a materialization inside an op."""
-        metadata = {**report_metadata(self.report, self.lineage), **self.metadata}
         if in_asset:
-            return dg.MaterializeResult(asset_key=self.key, metadata=metadata)
-        return dg.AssetMaterialization(asset_key=self.key, metadata=metadata)
+            return dg.MaterializeResult(asset_key=self.key, metadata=self.all_metadata)
+        return dg.AssetMaterialization(asset_key=self.key, metadata=self.all_metadata)
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,7 @@ class CheckReport:
         passed: Whether it held.
         severity: How bad it is where it did not.
         metadata: What the tool says of it.
+        description: The same in a sentence.
     """
 
     key: dg.AssetKey
@@ -73,6 +85,7 @@ class CheckReport:
     passed: bool
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    description: str | None = None
 
     @property
     def subject(self) -> dg.AssetCheckKey:
@@ -88,10 +101,37 @@ class CheckReport:
             passed=self.passed,
             severity=self.severity,
             metadata=dict(self.metadata),
+            description=self.description,
         )
 
 
-Report = AssetReport | CheckReport
+@dataclass(frozen=True)
+class ObservationReport:
+    """Something that was seen of an asset that was not made by it.
+
+    Attributes:
+        key: The asset.
+        metadata: What was seen.
+        description: What it is about, for people.
+    """
+
+    key: dg.AssetKey
+    metadata: Mapping[str, Any]
+    description: str | None = None
+
+    @property
+    def subject(self) -> None:
+        """Nothing: Dagster selects no observation."""
+        return
+
+    def event(self, *, in_asset: bool) -> AssetEvent:  # noqa: ARG002 - as the other reports
+        """The event that Dagster expects, in an asset and in an op."""
+        return dg.AssetObservation(
+            asset_key=self.key, metadata=dict(self.metadata), description=self.description
+        )
+
+
+Report = AssetReport | CheckReport | ObservationReport
 Enrichment = Callable[[AssetReport], Mapping[str, Any]]
 
 
@@ -144,6 +184,10 @@ class AssetEventIterator(Iterator[AssetEvent]):
         if isinstance(report, AssetReport):
             for enrichment in self._enrichments:
                 report = replace(report, metadata={**report.metadata, **enrichment(report)})
+        return self._event(report, in_asset=in_asset)
+
+    def _event(self, report: Report, *, in_asset: bool) -> AssetEvent:
+        """The event of a report. For an adapter whose users know another one."""
         return report.event(in_asset=in_asset)
 
     def close(self) -> None:

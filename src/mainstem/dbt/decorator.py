@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import attach_definition
+from mainstem.dbt.collector import collector_paused
 from mainstem.dbt.manifest import DbtManifestParam, read_manifest
 from mainstem.dbt.project import DbtProject
 from mainstem.dbt.selection import DbtSelection
@@ -15,7 +15,7 @@ from mainstem.dbt.specs import build_specs
 from mainstem.dbt.translator import DagsterDbtTranslator
 from mainstem.errors import ConfigError
 
-__all__ = ["checked_translator", "dbt_assets"]
+__all__ = ["build_dbt_asset_specs", "checked_translator", "dbt_assets"]
 
 
 def dbt_assets(
@@ -67,31 +67,73 @@ def dbt_assets(
             def jaffle_shop(context: dg.AssetExecutionContext, dbt: DbtCliResource):
                 yield from dbt.cli(["build"], context=context).stream()
     """
-    definition, specs, checks = build_specs(
-        read_manifest(manifest),
-        checked_translator(dagster_dbt_translator),
-        project,
-        DbtSelection.of(select, exclude, selector),
-    )
-    specs = [attach_definition(spec, definition) for spec in specs]
-    if io_manager_key is not None:
-        specs = [spec.with_io_manager_key(io_manager_key) for spec in specs]
+    with collector_paused():
+        specs, checks = build_specs(
+            read_manifest(manifest),
+            checked_translator(dagster_dbt_translator),
+            project,
+            DbtSelection.of(select, exclude, selector),
+        )
+        if io_manager_key is not None:
+            specs = [spec.with_io_manager_key(io_manager_key) for spec in specs]
     if backfill_policy is None and isinstance(partitions_def, dg.TimeWindowPartitionsDefinition):
         backfill_policy = dg.BackfillPolicy.single_run()
-    return dg.multi_asset(
-        name=name,
-        specs=specs,
-        check_specs=checks,
-        can_subset=True,
-        partitions_def=partitions_def,
-        backfill_policy=backfill_policy,
-        op_tags=op_tags,
-        required_resource_keys=required_resource_keys,
-        retry_policy=retry_policy,
-        pool=pool,
-        # A test on a source is a check on an asset that is made elsewhere.
-        allow_arbitrary_check_specs=True,
-    )
+
+    def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
+        with collector_paused():
+            return dg.multi_asset(
+                name=name,
+                specs=specs,
+                check_specs=checks,
+                can_subset=True,
+                partitions_def=partitions_def,
+                backfill_policy=backfill_policy,
+                op_tags=op_tags,
+                required_resource_keys=required_resource_keys,
+                retry_policy=retry_policy,
+                pool=pool,
+                # A test on a source is a check on an asset that is made elsewhere.
+                allow_arbitrary_check_specs=True,
+            )(function)
+
+    return decorate
+
+
+def build_dbt_asset_specs(
+    *,
+    manifest: DbtManifestParam,
+    dagster_dbt_translator: DagsterDbtTranslator | None = None,
+    select: str = "fqn:*",
+    exclude: str | None = "",
+    selector: str | None = "",
+    project: DbtProject | None = None,
+) -> Sequence[dg.AssetSpec]:
+    """Return the assets that a dbt project makes, for one that is run elsewhere: without what runs it.
+
+    Args:
+        manifest: dbt's ``manifest.json``, by its path or its content.
+        dagster_dbt_translator: Says which asset a node is.
+        select: The part of the project to make assets of, in dbt's selection syntax.
+        exclude: What to leave out of it, in the same syntax.
+        selector: The name of a selector of the project's ``selectors.yml``, instead of the two above.
+        project: The project. Needed for code references, and for ``path:`` in a selection.
+
+    Raises:
+        ConfigError: As in ``dbt_assets``.
+
+    Example:
+        ::
+
+            defs = dg.Definitions(assets=build_dbt_asset_specs(manifest="target/manifest.json"))
+    """
+    with collector_paused():
+        specs, _ = build_specs(
+            read_manifest(manifest),
+            checked_translator(dagster_dbt_translator),
+            project,
+            DbtSelection.of(select, exclude, selector),
+        )
+    return specs
 
 
 def checked_translator(translator: DagsterDbtTranslator | None) -> DagsterDbtTranslator:

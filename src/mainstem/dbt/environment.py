@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,11 +18,13 @@ from mainstem.assets import ExecutionContext
 from mainstem.errors import ConfigError
 
 __all__ = [
+    "DbtProgram",
+    "artifacts_prefix",
     "command_of",
     "dbt_program",
     "log_level",
+    "parsed_before",
     "process_environment",
-    "reuse_parsing",
     "unique_target_path",
 ]
 
@@ -35,28 +39,57 @@ _FLAGS_WITH_VALUE = frozenset(
     | {"--profile", "--profiles-dir", "--project-dir", "--record-timing-info", "-r", "--state", "--target"}
     | {"-t", "--target-path", "--vars", "--warn-error-options"}
 )
-_PARTIAL_PARSE = "partial_parse.msgpack"
 
 
-def dbt_program(executable: str) -> list[str]:
-    """Return how to start dbt.
+@dataclass(frozen=True)
+class DbtProgram:
+    """How to start dbt.
+
+    Attributes:
+        plain: dbt's own program.
+        command: The program that is started, and what stands before dbt's own arguments.
+        reports: Whether it is our runner, which answers what dbt's own command line does not.
+    """
+
+    plain: str
+    command: Sequence[str]
+    reports: bool
+
+
+def dbt_program(executable: str) -> DbtProgram:
+    """Return how to start dbt: through our runner where the Python behind it can be told, else as it is.
 
     Args:
         executable: A path or a name. ``dbt`` is the one beside the running Python, for that is where its
-            adapter is; else the one on the path; else the module.
+            adapter is; else the one on the path.
 
     Raises:
         ConfigError: There is no such program.
     """
     own = shutil.which(executable, path=str(Path(sys.executable).parent)) if executable == "dbt" else None
     found = own or shutil.which(executable)
-    if found:
-        return [found]
-    if executable == "dbt":
-        return [sys.executable, "-m", "dbt.cli.main"]
-    raise ConfigError(
-        f"There is no dbt at {executable}.", hint="Install dbt-core and an adapter, or set dbt_executable."
-    )
+    if found is None:
+        raise ConfigError(
+            f"There is no dbt at {executable}.",
+            hint="Install dbt-core and an adapter, or set dbt_executable.",
+        )
+    python = sys.executable if own else _python_behind(Path(found))
+    if python is None:
+        return DbtProgram(found, [found], reports=False)
+    return DbtProgram(found, [python, str(Path(__file__).with_name("runner.py"))], reports=True)
+
+
+def _python_behind(program: Path) -> str | None:
+    """Return the Python of dbt's console script, or ``None`` where the program is something else."""
+    try:
+        with program.open("rb") as file:
+            head = file.read(1000)
+    except OSError:
+        return None
+    shebang = re.match(rb"#!(/\S*python\S*)\s", head)
+    if shebang is None or b"from dbt.cli.main import" not in head:
+        return None
+    return os.fsdecode(shebang[1])
 
 
 def command_of(args: Sequence[str]) -> str:
@@ -92,11 +125,17 @@ def log_level(args: Sequence[str]) -> str:
 
 
 def process_environment(
-    *, project_dir: Path, target_path: Path, profiles_dir: str | None, more: Mapping[str, str]
+    program: DbtProgram,
+    *,
+    project_dir: Path,
+    target_path: Path,
+    profiles_dir: str | None,
+    more: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the environment of a dbt process. Our own is not touched.
 
     Args:
+        program: How dbt is started.
         project_dir: The project.
         target_path: The folder for artifacts and the log.
         profiles_dir: The folder with the profiles, if it is not dbt's default.
@@ -107,8 +146,8 @@ def process_environment(
         "DBT_TARGET_PATH": str(target_path),
         "DBT_LOG_PATH": str(target_path),
         "DBT_LOG_FORMAT": "json",
-        # A node's result is an event of this level; what the user did not ask for is not shown.
-        "DBT_LOG_LEVEL": "debug",
+        # Without our runner, a node's result is an event of this level; the rest of it is not shown.
+        **({} if program.reports else {"DBT_LOG_LEVEL": "debug"}),
         **({"DBT_PROFILES_DIR": profiles_dir} if profiles_dir else {}),
         **more,
     }
@@ -117,11 +156,14 @@ def process_environment(
     inherited = {name: value for name, value in os.environ.items() if name not in newer}
     return {
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        # Projects ask for it.
+        "DAGSTER_DBT_CLI": "true",
         # The log file is for people.
         "DBT_LOG_FORMAT_FILE": "debug",
         **inherited,
         **ours,
-        "PYTHONUNBUFFERED": "1",
+        # Our runner's lines are longer than what threads may write unbuffered without mixing them up.
+        "PYTHONUNBUFFERED": "" if program.reports else "1",
         "PYTHONIOENCODING": "utf-8",
     }
 
@@ -132,14 +174,22 @@ def unique_target_path(base: Path, context: ExecutionContext | None) -> Path:
     if context is None:
         return base / unique
     try:
-        return base / f"{context.op_execution_context.op.name}-{context.run.run_id[:8]}-{unique}"
+        return base / f"{artifacts_prefix(context, context.run.run_id)}{unique}"
     except dg.DagsterError:  # the asset or op is called as a function: there is no run
         return base / unique
 
 
-def reuse_parsing(base: Path, target_path: Path) -> None:
-    """Let dbt start from what it parsed before, which it looks for among its artifacts."""
-    parsed = base / _PARTIAL_PARSE
-    if parsed.exists() and target_path != base:
-        target_path.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(parsed, target_path / _PARTIAL_PARSE)
+def artifacts_prefix(context: ExecutionContext, run_id: str) -> str:
+    """Return how the names of the folders begin that the op's dbt commands have in a run."""
+    return f"{context.op_execution_context.op.name}-{run_id[:8]}-"
+
+
+def parsed_before(base: Path, target_path: Path) -> Mapping[str, str]:
+    """Return the environment that lets dbt start from what it parsed before.
+
+    By itself it looks among the artifacts of the command, which are new.
+    """
+    parsed = base / "partial_parse.msgpack"
+    if target_path == base or not parsed.exists():
+        return {}
+    return {"DBT_PARTIAL_PARSE_FILE_PATH": str(parsed)}

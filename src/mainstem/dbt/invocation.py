@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
-import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 from typing_extensions import Self
 
-from mainstem.assets import AssetEventIterator, AssetReport, CheckReport, ExecutionContext
+from mainstem.assets import AssetReport, ExecutionContext, Report
+from mainstem.dbt.environment import DbtProgram
 from mainstem.dbt.fastjson import loads
+from mainstem.dbt.iterator import DbtEventIterator
+from mainstem.dbt.known_columns import KnownColumns, around_selected
 from mainstem.dbt.manifest import Manifest, read_manifest
-from mainstem.dbt.messages import LEVELS, DbtCliEventMessage, report_of
+from mainstem.dbt.messages import DbtCliEventMessage
 from mainstem.dbt.nodes import RunNodes, assets_def_of
 from mainstem.dbt.process import DbtProcess
 from mainstem.dbt.project import DbtProject
+from mainstem.dbt.results import freshness_reports, reports_of
+from mainstem.dbt.retry import Attempt
+from mainstem.dbt.transcript import Transcript, at_least
 from mainstem.dbt.translator import DagsterDbtTranslator
 from mainstem.errors import ConfigError, DbtRunError
 
-__all__ = ["DbtCliInvocation", "DbtEventIterator"]
+__all__ = ["DbtCliInvocation"]
 
 # Only these build or test something; what another command says of a node is no result.
 _COMMANDS_WITH_RESULTS = frozenset({"build", "run", "seed", "snapshot", "test", "retry"})
 _TERMINATION_SECONDS = "DAGSTER_DBT_TERMINATION_TIMEOUT_SECONDS"
-# A traceback of dbt's, beside the message that says the same to people.
-_NOT_FOR_PEOPLE = frozenset({"MainStackTrace"})
-
-
-class DbtEventIterator(AssetEventIterator):
-    """The results of a dbt command as Dagster events, one by one as dbt reports them."""
-
-    def __init__(self, invocation: DbtCliInvocation) -> None:
-        super().__init__(invocation.reports(), invocation.context)
-        self._invocation = invocation
-
-    def close(self) -> None:
-        """Stop dbt, if it still runs."""
-        super().close()
-        self._invocation.stop()
 
 
 class DbtCliInvocation:
@@ -65,6 +58,7 @@ class DbtCliInvocation:
 
     def __init__(
         self,
+        program: DbtProgram,
         arguments: Sequence[str],
         *,
         command: str,
@@ -77,6 +71,7 @@ class DbtCliInvocation:
         context: ExecutionContext | None,
         project: DbtProject | None,
         raise_on_error: bool,
+        attempt: Attempt | None = None,
     ) -> None:
         self.command = command
         self.project_dir = project_dir
@@ -86,23 +81,29 @@ class DbtCliInvocation:
         self.project = project
         self.raise_on_error = raise_on_error
         self.termination_timeout_seconds = float(os.environ.get(_TERMINATION_SECONDS, "25"))
+        self._program = program
         self._manifest = manifest
+        self._attempt = attempt
         self._log_level = log_level
         self._results_before = _modified(target_path / "run_results.json")
-        self._process = DbtProcess(arguments, cwd=project_dir, env=env)
+        self._command_line = [*program.command, *arguments]
+        self._process = DbtProcess(self._command_line, cwd=project_dir, env=env, listens=program.reports)
         self._source = self._read()
         self._unread: deque[DbtCliEventMessage] = deque()
         self._running: Counter[str] = Counter()
         self._finished: set[str] = set()
-        self._failures: dict[str, str] = {}
-        self._exceptions: dict[str, str] = {}
-        self._said: deque[str] = deque(maxlen=20)
-        self._errors: list[str] = []
+        self._transcript = Transcript(log_level, lambda: self.manifest)
+        self._traces = False
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
         """The process that runs dbt."""
         return self._process.popen
+
+    @property
+    def dbt_command(self) -> str:
+        """The command line of dbt's process."""
+        return shlex.join(self._command_line)
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -132,13 +133,8 @@ class DbtCliInvocation:
         """Return what failed, or ``None``. Waits for dbt's end; its events can still be streamed."""
         if self.is_successful():
             return None
-        return DbtRunError(
-            self.command,
-            exit_code=self.process.returncode,
-            failures=self._failures,
-            said=self._errors or list(self._said),
-            hint=f"dbt's log of this command is {self.target_path / 'dbt.log'}",
-        )
+        log = self.target_path / "dbt.log"
+        return self._transcript.error(self.command, self.process.returncode, log)
 
     def get_artifact(self, artifact: str) -> dict[str, Any]:
         """Return an artifact of this command, parsed.
@@ -161,12 +157,13 @@ class DbtCliInvocation:
     def stream(self) -> DbtEventIterator:
         """Return the results of the command as Dagster events, each as soon as dbt reports it.
 
-        In an asset a model, seed or snapshot gives a ``MaterializeResult`` and a test an
-        ``AssetCheckResult``; elsewhere they give an ``AssetMaterialization`` and an
-        ``AssetCheckEvaluation``, and so does what dbt did beside the selection.
+        In an asset a model, seed or snapshot gives an ``Output``, and a test an ``AssetCheckResult``. In an
+        op they give an ``AssetMaterialization`` and an ``AssetCheckEvaluation``, and so does what dbt did
+        beside the selection. A test that is no check gives an ``AssetObservation`` of each asset that it
+        reads, and ``source freshness`` gives one of each source.
 
         The last of them is followed by the error, if there was one and ``raise_on_error`` is set: what
-        succeeded is reported in any case.
+        succeeded is reported in any case, and each node that dbt skipped is logged, with the reason.
         """
         return DbtEventIterator(self)
 
@@ -183,26 +180,66 @@ class DbtCliInvocation:
         if error is not None:
             raise error
 
-    def reports(self) -> Iterator[AssetReport | CheckReport]:
-        """Yield a report for each asset that dbt built and each check that it ran.
+    def reports(self) -> Iterator[Report]:
+        """Yield a report for each asset that dbt built, each check that it ran, each thing that it saw.
 
         Raises:
             DbtRunError: dbt failed, and ``raise_on_error`` is set. Raised after the last report.
         """
-        nodes: RunNodes | None = None
+        if self._attempt is not None and self._attempt.earlier is not None and self.context is not None:
+            yield from self._attempt.earlier.reused(self._nodes, self.context)
         for event in self.stream_raw_events():
-            if not event.is_result_event:
-                continue
-            if nodes is None:
-                assets_def = assets_def_of(self.context)
-                nodes = RunNodes(self.manifest, self.dagster_dbt_translator, self.project, assets_def)
-            report = report_of(event, nodes)
-            if report is not None:
-                yield report
+            if event.is_result_event:
+                yield from self._reports_of(event)
+        if self.command == "source" and (self.target_path / "sources.json").exists():
+            yield from freshness_reports(self.get_artifact("sources.json"), self._nodes)
+
+    def fetch_rows(self) -> None:
+        """Have the rows of each table counted once it is built."""
+        self._ask(rows=True)
+
+    def fetch_columns(self, *, with_lineage: bool) -> None:
+        """Have the columns of each table read once it is built, and traced to those upstream."""
+        self._traces = with_lineage
+        known: list[str] = []
+        # Without a manifest of its own, an op does not know what the command is going to read.
+        if with_lineage and self._manifest:
+            known = self._columns.known(around_selected(self.context, self._nodes))
+        self._ask(columns=True, lineage=with_lineage, known=known)
 
     def stop(self) -> None:
         """End dbt, if it still runs: it is interrupted, so that it cancels its queries, or else killed."""
         self._process.stop(self.termination_timeout_seconds)
+
+    @cached_property
+    def _nodes(self) -> RunNodes:
+        translator, assets_def = self.dagster_dbt_translator, assets_def_of(self.context)
+        return RunNodes(self.manifest, translator, self.project, assets_def)
+
+    @cached_property
+    def _columns(self) -> KnownColumns:
+        return KnownColumns(self._nodes, self.context)
+
+    def _ask(self, **what: object) -> None:
+        if self._program.reports:
+            self._process.ask(what)
+        else:
+            dg.get_dagster_logger().warning(
+                f"{self._program.command[0]} is not dbt's own script: no rows or columns can be fetched. "
+                "Set dbt_executable to the dbt of a Python environment."
+            )
+
+    def _reports_of(self, event: DbtCliEventMessage) -> Iterator[Report]:
+        if event.status == "skipped" and event.unique_id is not None:
+            why = self._transcript.why_skipped(event.unique_id) or event.result.get("message")
+            because = f": {why} failed" if why else ""
+            dg.get_dagster_logger().warning(f"dbt skipped {self._transcript.name(event.unique_id)}{because}.")
+        self._columns.learn(event)
+        for report in reports_of(event, self._nodes):
+            if self._traces and isinstance(report, AssetReport):
+                yield replace(report, lineage=self._columns.lineage(event))
+            else:
+                yield report
 
     def _read(self) -> Iterator[DbtCliEventMessage]:
         """Read dbt's output once, from start to end. Where that is cut short, dbt is ended."""
@@ -210,53 +247,36 @@ class DbtCliInvocation:
             for line in self._process.lines():
                 event = DbtCliEventMessage.from_line(line)
                 if event is None:
-                    self._keep(line.decode(errors="replace").rstrip())
+                    self._transcript.plain(line.decode(errors="replace").rstrip())
                 elif self._is_wanted(event):
-                    self._note(event)
-                    yield event
+                    yield self._noted(event)
+            if self._attempt is not None:
+                self._attempt.end(self.target_path, self.process.returncode)
             for event in self._results_not_logged():
-                self._note(event)
-                yield event
+                yield self._noted(event)
         except BaseException:  # an interrupt, or whoever listened has gone
             self.stop()
             raise
 
-    def _keep(self, text: str) -> None:
-        """Pass on what is no event: where dbt cannot even start, it is all there is."""
-        if text:
-            self._said.append(text)
-            _show(text)
+    def _noted(self, event: DbtCliEventMessage) -> DbtCliEventMessage:
+        if event.is_result_event and event.unique_id is not None:
+            self._finished.add(event.unique_id)
+        self._transcript.event(event)
+        return event
 
     def _is_wanted(self, event: DbtCliEventMessage) -> bool:
         """Whether dbt would show the event, or it is the one result of its node."""
-        unique_id = event.unique_id
-        if event.name == "NodeStart" and unique_id is not None:
-            self._running[unique_id] += 1
-        if event.is_result_event and unique_id is not None:
-            # A batch of a microbatch model starts and finishes like a node, within its node.
-            self._running[unique_id] -= 1
-            return self.command in _COMMANDS_WITH_RESULTS and self._running[unique_id] <= 0
-        return _at_least(event.level, self._log_level)
-
-    def _note(self, event: DbtCliEventMessage) -> None:
-        if event.is_result_event and event.unique_id is not None:
-            self._finished.add(event.unique_id)
-            if event.failure is not None:
-                # Of a microbatch model dbt says "ERROR" in the end, and why in between.
-                why = self._exceptions.get(event.unique_id) if event.failure.isupper() else None
-                self._failures[self._name(event.unique_id)] = why or event.failure
-        elif event.exception is not None and event.unique_id is not None:
-            self._exceptions[event.unique_id] = event.exception
-        if event.level == "error" and event.name not in _NOT_FOR_PEOPLE:
-            self._errors.append(event.text)
-        if _at_least(event.level, self._log_level):
-            _show(str(event))
-
-    def _name(self, unique_id: str) -> str:
-        node = self.manifest["nodes"].get(unique_id) or self.manifest.get("unit_tests", {}).get(unique_id)
-        if node is None:
-            return unique_id
-        return f"{node['resource_type']} {node['name']} ({node['original_file_path']})"
+        if not event.is_result_event:
+            self._running.update([event.unique_id or ""] if event.name == "NodeStart" else [])
+            return at_least(event.level, self._log_level)
+        if self.command not in _COMMANDS_WITH_RESULTS:
+            return False
+        if self._program.reports:
+            return event.from_runner
+        # A batch of a microbatch model starts and finishes like a node, within its node.
+        unique_id = event.unique_id or ""
+        self._running[unique_id] -= 1
+        return self._running[unique_id] <= 0
 
     def _results_not_logged(self) -> Iterator[DbtCliEventMessage]:
         """Yield the results that dbt wrote down and did not log: with ``--quiet`` it logs none."""
@@ -267,17 +287,6 @@ class DbtCliInvocation:
             node = self.manifest["nodes"].get(result["unique_id"])
             if node is not None and result["unique_id"] not in self._finished:
                 yield DbtCliEventMessage.from_result(node, result)
-
-
-def _show(text: str) -> None:
-    # dbt's own output belongs to the step's, where Dagster captures it.
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def _at_least(level: str, threshold: str) -> bool:
-    known = threshold if threshold in LEVELS else "info"
-    return LEVELS.index(level if level in LEVELS else "info") >= LEVELS.index(known)
 
 
 def _modified(file: Path) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from mainstem.dbt.manifest import did_you_mean, is_asset
+from mainstem.dbt.manifest import Manifest, did_you_mean, is_asset
 from mainstem.dbt.specs import DbtDefinition, definition_behind
 from mainstem.errors import ConfigError, UnknownNameError
 
@@ -15,6 +15,7 @@ __all__ = [
     "get_asset_key_for_model",
     "get_asset_key_for_source",
     "get_asset_keys_by_output_name_for_source",
+    "model_id",
     "the_definition",
 ]
 
@@ -36,14 +37,22 @@ def get_asset_key_for_model(dbt_assets: Sequence[dg.AssetsDefinition], model_nam
             def order_count_chart(): ...
     """
     definition = the_definition(dbt_assets)
-    nodes = definition.manifest["nodes"].items()
-    named = {node["name"]: unique_id for unique_id, node in nodes if is_asset(node)}
+    return definition.key(model_id(definition.manifest, model_name))
+
+
+def model_id(manifest: Manifest, model_name: str) -> str:
+    """Return the unique id of a model, seed or snapshot.
+
+    Raises:
+        UnknownNameError: There is no such node. The closest name is in the message.
+    """
+    named = {node["name"]: unique_id for unique_id, node in manifest["nodes"].items() if is_asset(node)}
     if model_name not in named:
         raise UnknownNameError(
             f"The dbt project has no model, seed or snapshot {model_name}.",
             hint=did_you_mean(model_name, list(named)),
         )
-    return definition.key(named[model_name])
+    return str(named[model_name])
 
 
 def get_asset_key_for_source(dbt_assets: Sequence[dg.AssetsDefinition], source_name: str) -> dg.AssetKey:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from mainstem.dbt.fastjson import loads
+from mainstem.dbt.manifest_file import ManifestFile
 from mainstem.errors import ConfigError
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "dagster_meta",
     "did_you_mean",
     "is_asset",
+    "is_asset_id",
     "node_of",
+    "parents_of",
     "read_manifest",
     "upstream_ids",
 ]
@@ -46,7 +48,7 @@ _read: dict[Path, tuple[bytes, Manifest]] = {}
 
 
 def read_manifest(manifest: DbtManifestParam) -> Manifest:
-    """Return the manifest, parsed. A file is parsed once for each content that it has.
+    """Return the manifest. A file is gone through once for each content that it has.
 
     Args:
         manifest: The path of a ``manifest.json``, or its content.
@@ -68,7 +70,7 @@ def read_manifest(manifest: DbtManifestParam) -> Manifest:
     known = _read.get(path)
     if known is None or known[0] != digest:
         try:
-            parsed = loads(content)
+            parsed = ManifestFile(content, path.parent)
         except ValueError as error:
             raise ConfigError(
                 f"The dbt manifest {path} is not JSON: {error}.", hint="Run `dbt parse` to write it anew."
@@ -106,6 +108,18 @@ def is_asset(node: Node) -> bool:
     return (node.get("config") or {}).get("materialized") != "ephemeral"
 
 
+def is_asset_id(manifest: Manifest, unique_id: str) -> bool:
+    """Whether the node with this unique id is an asset, as ``is_asset`` says.
+
+    Raises:
+        ConfigError: The manifest has no such node.
+    """
+    if not isinstance(manifest, ManifestFile) or unique_id not in manifest["nodes"]:
+        return is_asset(node_of(manifest, unique_id))
+    # A unique id starts with the resource type.
+    return unique_id.split(".", 1)[0] in _ASSET_TYPES and unique_id not in manifest.ephemeral
+
+
 def upstream_ids(manifest: Manifest, node: Node) -> list[str]:
     """Return the assets and sources that the node reads, in dbt's order.
 
@@ -114,16 +128,20 @@ def upstream_ids(manifest: Manifest, node: Node) -> list[str]:
     return list(dict.fromkeys(_upstream(manifest, node, set())))
 
 
+def parents_of(manifest: Manifest, unique_ids: Iterable[str]) -> set[str]:
+    """Return the assets and sources that any of these nodes reads."""
+    return {parent for uid in unique_ids for parent in upstream_ids(manifest, node_of(manifest, uid))}
+
+
 def _upstream(manifest: Manifest, node: Node, seen: set[str]) -> Iterator[str]:
     for parent_id in (node.get("depends_on") or {}).get("nodes") or ():
         if parent_id in seen:
             continue
         seen.add(parent_id)
-        parent = node_of(manifest, parent_id)
-        if parent["resource_type"] == "source" or is_asset(parent):
+        if parent_id.startswith("source.") or is_asset_id(manifest, parent_id):
             yield parent_id
         else:
-            yield from _upstream(manifest, parent, seen)
+            yield from _upstream(manifest, node_of(manifest, parent_id), seen)
 
 
 def dagster_meta(node: Node) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What dbt says while it runs, and the report that a node's result makes."""
+"""What dbt says while it runs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
-from mainstem.assets import AssetEvent, AssetEventIterator, AssetReport, CheckReport, ExecutionContext
+from mainstem.assets import AssetEvent, ExecutionContext
 from mainstem.dbt.fastjson import loads
-from mainstem.dbt.manifest import DbtManifestParam, Node, node_of, read_manifest
-from mainstem.dbt.nodes import RunNodes, assets_def_of
+from mainstem.dbt.manifest import DbtManifestParam, Node
 from mainstem.dbt.project import DbtProject
-from mainstem.dbt.props import relation
 from mainstem.dbt.translator import DagsterDbtTranslator
-from mainstem.report import StreamReport
 
-__all__ = ["LEVELS", "DbtCliEventMessage", "report_of"]
+__all__ = ["LEVELS", "DbtCliEventMessage"]
 
 #: dbt's log levels, the least important first.
 LEVELS = ("debug", "info", "warn", "error", "none")
@@ -29,9 +24,8 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # dbt names the node in the first line, as whoever shows the message does.
 _NAMES_NODE = re.compile(r"\A\w+ Error in .*\)\n\s*")
 _THREAD = re.compile(r"\AException on worker thread\. \w+ Error\s*")
-# A node that dbt did not run leaves no report.
-_DONE = frozenset({"success", "warn", "no-op"})
-_TESTED = frozenset({"pass", "warn", "fail", "error", "runtime error"})
+# Under this key our runner adds what it found out to a node's result.
+_FOUND = "mainstem"
 _FAILED = frozenset({"error", "fail", "runtime error", "partial success"})
 
 
@@ -40,7 +34,8 @@ class DbtCliEventMessage:
     """One event of dbt's structured log.
 
     Attributes:
-        raw_event: The event as dbt wrote it, with ``info`` and ``data``.
+        raw_event: The event as dbt wrote it, with ``info`` and ``data``. To the result of a node that it
+            built, ``mainstem`` adds what was fetched of it.
     """
 
     raw_event: Mapping[str, Any]
@@ -100,12 +95,31 @@ class DbtCliEventMessage:
         return self.raw_event["data"].get("run_result") or {}
 
     @property
+    def status(self) -> str:
+        """How a node ended, in dbt's words; empty where the event is no result."""
+        return str(self.result.get("status", "")).lower()
+
+    @property
+    def from_runner(self) -> bool:
+        """Whether our runner printed it, and not dbt itself."""
+        return _FOUND in self.raw_event
+
+    @property
+    def found(self) -> Mapping[str, Any]:
+        """What was fetched of the node: ``rows``, ``columns``, ``sql``, ``upstream``, or an ``error``."""
+        return self.raw_event.get(_FOUND) or {}
+
+    @property
+    def has_column_lineage_metadata(self) -> bool:
+        """Whether the event knows the columns of the node, and the SQL that they are made by."""
+        return bool(self.found.get("columns") and self.found.get("sql"))
+
+    @property
     def failure(self) -> str | None:
         """What dbt says, where the event is the result of a node that failed."""
-        status = str(self.result.get("status", ""))
-        if not self.is_result_event or status not in _FAILED:
+        if not self.is_result_event or self.status not in _FAILED:
             return None
-        message = _COLOURS.sub("", str(self.result.get("message") or status))
+        message = _COLOURS.sub("", str(self.result.get("message") or self.status))
         return _NAMES_NODE.sub("", message)
 
     @property
@@ -122,7 +136,7 @@ class DbtCliEventMessage:
         target_path: Path | None = None,  # noqa: ARG002 - those who moved here pass it
         project: DbtProject | None = None,
     ) -> Iterator[AssetEvent]:
-        """Yield the Dagster event that this event makes: one for a node's result, none for any other.
+        """Yield the Dagster events that this event makes: those of a node's result, none for any other.
 
         Args:
             manifest: dbt's manifest.
@@ -131,67 +145,7 @@ class DbtCliEventMessage:
             target_path: Not needed.
             project: The project, where ``@dbt_assets`` was given one.
         """
-        if not self.is_result_event:
-            return
-        translator = dagster_dbt_translator or DagsterDbtTranslator()
-        nodes = RunNodes(read_manifest(manifest), translator, project, assets_def_of(context))
-        report = report_of(self, nodes)
-        if report is not None:
-            yield from AssetEventIterator([report], context)
+        # It takes events, and here an event takes it.
+        from mainstem.dbt.results import events_of  # noqa: PLC0415
 
-
-def report_of(event: DbtCliEventMessage, nodes: RunNodes) -> AssetReport | CheckReport | None:
-    """Return the report that a node's result makes.
-
-    Returns:
-        ``None`` for a node that failed or was skipped, and for one that is neither an asset nor a check.
-    """
-    unique_id, status = event.unique_id, str(event.result.get("status", "")).lower()
-    if unique_id is None:
-        return None
-    key = nodes.asset(unique_id)
-    if key is not None:
-        node = node_of(nodes.manifest, unique_id)
-        return AssetReport(key, _stream_report(event, node, nodes)) if status in _DONE else None
-    check = nodes.check(unique_id)
-    if check is None or status not in _TESTED:
-        return None
-    return CheckReport(
-        key=check.asset_key,
-        name=check.name,
-        passed=status == "pass",
-        severity=dg.AssetCheckSeverity.WARN if status == "warn" else dg.AssetCheckSeverity.ERROR,
-        metadata=_check_metadata(event, node_of(nodes.manifest, unique_id)),
-    )
-
-
-def _stream_report(event: DbtCliEventMessage, node: Node, nodes: RunNodes) -> StreamReport:
-    rows = (event.result.get("adapter_response") or {}).get("rows_affected")
-    return StreamReport(
-        stream=node["name"],
-        tool="dbt",
-        target=relation(node),
-        storage=(nodes.manifest.get("metadata") or {}).get("adapter_type"),
-        # -1 is what a database driver says where it does not know.
-        rows=int(rows) if rows is not None and rows >= 0 else None,
-        seconds=event.result.get("execution_time"),
-        extra=_said({"unique_id": node["unique_id"], "status": event.result.get("message")}),
-    )
-
-
-def _check_metadata(event: DbtCliEventMessage, test: Node) -> Mapping[str, Any]:
-    failures = event.result.get("num_failures")
-    return _said(
-        {
-            "unique_id": test["unique_id"],
-            "status": event.result.get("status"),
-            "failures": int(failures) if failures is not None else None,
-            "severity": ((test.get("config") or {}).get("severity") or "error").lower(),
-            "message": event.result.get("message"),
-            "elapsed_time": event.result.get("execution_time"),
-        }
-    )
-
-
-def _said(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in metadata.items() if value not in (None, "")}
+        yield from events_of(self, manifest, dagster_dbt_translator, context, project)

@@ -58,7 +58,7 @@ class RunNodes:
         if unique_id in self.assets:
             return self.assets[unique_id]
         node = self.manifest["nodes"].get(unique_id)
-        return self._key(unique_id) if node is not None and is_asset(node) else None
+        return self.key(unique_id) if node is not None and is_asset(node) else None
 
     def check(self, unique_id: str) -> dg.AssetCheckKey | None:
         """Return the key of a test's check, or ``None`` where the test is none."""
@@ -73,10 +73,13 @@ class RunNodes:
             attached.startswith("source.") and not settings.enable_source_tests_as_checks
         ):
             return None
-        on = self.assets.get(attached) or self._key(attached)
+        on = self.assets.get(attached) or self.key(attached)
         return dg.AssetCheckKey(on, check_name(node))
 
-    def _key(self, unique_id: str) -> dg.AssetKey:
+    def key(self, unique_id: str) -> dg.AssetKey:
+        """Return the key of a node's asset, or of a source's, without asking whether it is one."""
+        if unique_id in self.assets:
+            return self.assets[unique_id]
         return key_of(self._translator, self.manifest, unique_id, self._project)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mainstem.errors import ConfigError
@@ -20,18 +22,19 @@ class DbtProcess:
         command: The program and its arguments.
         cwd: The folder to run in.
         env: The whole environment.
+        listens: Whether it is our runner, which is asked through its standard input.
 
     Raises:
         ConfigError: The program cannot be started, or the system does not take that many arguments.
     """
 
-    def __init__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], listens: bool) -> None:
         try:
             self.popen = subprocess.Popen(
                 list(command),
                 cwd=cwd,
                 env=dict(env),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -41,6 +44,13 @@ class DbtProcess:
                 f"{command[0]} cannot be started with {len(command) - 1} arguments: {error.strerror}.",
                 hint="Check dbt_executable, or select fewer nodes at once.",
             ) from error
+
+    def ask(self, asked: Mapping[str, object]) -> None:
+        """Ask the runner for something, about all nodes that are not done yet."""
+        if self.popen.stdin is not None and not self.popen.stdin.closed:
+            with suppress(BrokenPipeError):  # it has ended already
+                self.popen.stdin.write(json.dumps(asked).encode() + b"\n")
+                self.popen.stdin.flush()
 
     def lines(self) -> Iterator[bytes]:
         """Yield what dbt prints, line by line. At the end the process has ended."""
@@ -78,5 +88,7 @@ class DbtProcess:
             self.popen.wait(timeout=seconds)
 
     def _close(self) -> None:
-        if self.popen.stdout is not None:
-            self.popen.stdout.close()
+        for stream in (self.popen.stdin, self.popen.stdout):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()

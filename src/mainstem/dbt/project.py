@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mainstem.dbt.preparer import DagsterDbtProjectPreparer, DbtProjectPreparer, in_development
 from mainstem.errors import ConfigError
 
 __all__ = ["DbtProject", "checked_profiles_dir", "checked_project_dir"]
@@ -30,6 +29,11 @@ class DbtProject:
         packaged_project_dir: A copy of the project that is deployed with the code. Where it exists, and
             Dagster does not run in development, it is used instead of ``project_dir``.
         state_path: Artifacts of another run, to compare with or defer to, relative to the project.
+        prepare_project_cli_args: The dbt command that writes the manifest, if not ``parse``. With ``compile``
+            the manifest has each model's SQL as the database gets it.
+
+    Attributes:
+        preparer: Makes the project ready.
 
     Raises:
         ConfigError: There is no dbt project, or no profiles.
@@ -55,10 +59,12 @@ class DbtProject:
         target: str | None = None,
         packaged_project_dir: str | Path | None = None,
         state_path: str | Path | None = None,
+        prepare_project_cli_args: Sequence[str] | None = None,
     ) -> None:
         self.packaged_project_dir = Path(packaged_project_dir) if packaged_project_dir else None
+        self._given_dir = project_dir
         packaged = self.packaged_project_dir
-        if packaged is not None and packaged.exists() and not _is_dev():
+        if packaged is not None and (packaged / "dbt_project.yml").exists() and not in_development():
             project_dir = packaged
         self.project_dir = checked_project_dir(project_dir)
         self.target_path = Path(target_path)
@@ -67,6 +73,7 @@ class DbtProject:
         self.target = target
         # An absolute path replaces what it is joined to.
         self.state_path = self.project_dir / state_path if state_path else None
+        self.preparer: DbtProjectPreparer = DagsterDbtProjectPreparer(prepare_project_cli_args)
 
     def __repr__(self) -> str:
         return f"DbtProject({str(self.project_dir)!r})"
@@ -80,6 +87,13 @@ class DbtProject:
     def manifest_path(self) -> Path:
         """Where dbt writes the manifest."""
         return self.project_dir / self.target_path / "manifest.json"
+
+    @property
+    def original(self) -> DbtProject:
+        """The project where it was written: itself, unless this one is its packaged copy."""
+        original = copy(self)
+        original.project_dir = checked_project_dir(self._given_dir)
+        return original
 
     @property
     def has_uninstalled_deps(self) -> bool:
@@ -98,8 +112,7 @@ class DbtProject:
         Raises:
             DbtRunError: dbt cannot parse the project.
         """
-        if _is_dev():
-            self.prepare()
+        self.preparer.prepare_if_dev(self)
 
     def prepare(self) -> None:
         """Install the packages that are declared and missing, and write the manifest.
@@ -109,20 +122,7 @@ class DbtProject:
         Raises:
             DbtRunError: dbt cannot install the packages, or cannot parse the project.
         """
-        from mainstem.dbt.resource import DbtCliResource  # noqa: PLC0415 - the resource takes a project
-
-        dbt = DbtCliResource(project_dir=self)
-        target = self.project_dir / self.target_path
-        if self.has_uninstalled_deps:
-            dbt.cli(["--quiet", "deps"], target_path=target).wait()
-        own = target / f"prepare-{uuid.uuid4().hex[:8]}"
-        try:
-            dbt.cli(["--quiet", "parse"], target_path=own).wait()
-            for name in ("partial_parse.msgpack", "manifest.json"):
-                if (own / name).exists():
-                    (own / name).replace(target / name)
-        finally:
-            shutil.rmtree(own, ignore_errors=True)
+        self.preparer.prepare(self)
 
     @cached_property
     def _settings(self) -> Mapping[str, Any]:
@@ -160,8 +160,3 @@ def _folder_with(file: str, folder: str | Path, name: str) -> Path:
             f"There is no {name} at {path}: it has no {file}.", hint=f"Pass the folder that has the {file}."
         )
     return path
-
-
-def _is_dev() -> bool:
-    on_load = os.environ.get("DAGSTER_DBT_PARSE_PROJECT_ON_LOAD", "")
-    return bool(os.environ.get("DAGSTER_IS_DEV_CLI")) or on_load.lower() not in ("", "0", "false")

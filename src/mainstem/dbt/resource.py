@@ -17,14 +17,15 @@ from mainstem.dbt.environment import (
     command_of,
     dbt_program,
     log_level,
+    parsed_before,
     process_environment,
-    reuse_parsing,
     unique_target_path,
 )
 from mainstem.dbt.invocation import DbtCliInvocation
 from mainstem.dbt.manifest import DbtManifestParam, read_manifest
 from mainstem.dbt.nodes import RunNodes, assets_def_of
 from mainstem.dbt.project import DbtProject, checked_profiles_dir, checked_project_dir
+from mainstem.dbt.retry import RETRIABLE, Attempt, EarlierAttempt
 from mainstem.dbt.specs import DbtDefinition, definition_behind
 from mainstem.dbt.translator import DagsterDbtTranslator
 
@@ -110,6 +111,9 @@ class DbtCliResource(dg.ConfigurableResource[Any]):
         translator are the decorator's. Arguments of your own are passed on as they are. A ``--select`` of
         yours decides where everything is selected in Dagster; where a part is, dbt builds yours as well.
 
+        Where Dagster re-executes a step from its failure, by the op's retry policy or in another run, the
+        same command is dbt's ``retry``: what failed and what was skipped, and no more.
+
         Args:
             args: The command and its arguments. Global flags may stand before the command.
             raise_on_error: Whether the end of the events raises where dbt failed.
@@ -123,33 +127,36 @@ class DbtCliResource(dg.ConfigurableResource[Any]):
             ConfigError: There is no dbt command among the arguments, no such project, or no dbt.
         """
         command = command_of(args)
-        assets_def = assets_def_of(context)
-        definition = definition_behind(assets_def) if assets_def is not None else None
+        definition = self._definition(context)
         project = definition.project if definition else None
         project_dir = project.project_dir if project else checked_project_dir(self.project_dir)
         base = project_dir / (project.target_path if project else os.environ.get("DBT_TARGET_PATH", "target"))
         folder = project_dir / target_path if target_path else unique_target_path(base, context)
         selected, selection_env = self._selection(command, context, definition)
-        reuse_parsing(base, folder)
-        arguments = [
-            *dbt_program(self.dbt_executable),
-            *self.global_config_flags,
-            *args,
-            *(["--profile", self.profile] if self.profile else []),
-            *(["--target", self.target] if self.target else []),
-            *selected,
-        ]
-        dg.get_dagster_logger().info(_announcement(command, selected))
+        said = [*self.global_config_flags, *args]
+        arguments = [*said, *self._profile_args(), *selected]
+        attempt = None
+        if context is not None and definition is not None and command in RETRIABLE and not target_path:
+            attempt = Attempt.of(context, base, arguments)
+        if attempt is not None and attempt.earlier is not None:
+            dg.get_dagster_logger().info(_retry_announcement(attempt.earlier))
+            state = ["--state", str(attempt.earlier.folder)]
+            command, arguments = "retry", [*self.global_config_flags, "retry", *state, *self._profile_args()]
+        else:
+            dg.get_dagster_logger().info(_announcement(command, selected))
+        program = dbt_program(self.dbt_executable)
         return DbtCliInvocation(
+            program,
             arguments,
             command=command,
             env=process_environment(
+                program,
                 project_dir=project_dir,
                 target_path=folder,
                 profiles_dir=self.profiles_dir,
-                more=selection_env,
+                more={**parsed_before(base, folder), **selection_env},
             ),
-            log_level=log_level([*self.global_config_flags, *args]),
+            log_level=log_level(said),
             project_dir=project_dir,
             target_path=folder,
             manifest=definition.manifest if definition else (read_manifest(manifest) if manifest else None),
@@ -159,6 +166,7 @@ class DbtCliResource(dg.ConfigurableResource[Any]):
             context=context,
             project=project,
             raise_on_error=raise_on_error,
+            attempt=attempt,
         )
 
     def get_defer_args(self) -> Sequence[str]:
@@ -170,6 +178,14 @@ class DbtCliResource(dg.ConfigurableResource[Any]):
         """Return the arguments that make dbt compare with ``state_path``: none where there is no manifest."""
         state = self._state()
         return ["--state", str(state)] if state else []
+
+    def _profile_args(self) -> list[str]:
+        given = {"--profile": self.profile, "--target": self.target}
+        return [word for flag, value in given.items() if value for word in (flag, value)]
+
+    def _definition(self, context: ExecutionContext | None) -> DbtDefinition | None:
+        assets_def = assets_def_of(context)
+        return definition_behind(assets_def) if assets_def is not None else None
 
     def _state(self) -> Path | None:
         if not self.state_path:
@@ -196,3 +212,10 @@ def _known(path: str | Path, check: Callable[[str | Path], Path]) -> str:
 def _announcement(command: str, selected: Sequence[str]) -> str:
     # The user's own arguments are left out: --vars may hold a secret.
     return f"Running dbt {command} {' '.join(selected[:20])}{' ...' if len(selected) > 20 else ''}".rstrip()  # noqa: PLR2004
+
+
+def _retry_announcement(earlier: EarlierAttempt) -> str:
+    return (
+        f"This re-executes a dbt command of run {earlier.run_id} from its failure: "
+        f"{len(earlier.undone)} nodes are run, and the {len(earlier.done)} that succeeded are not."
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
@@ -17,11 +19,29 @@ from mainstem.dbt.translator import DagsterDbtTranslator
 __all__ = ["DbtManifestAssetSelection", "build_dbt_asset_selection", "build_schedule_from_dbt_selection"]
 
 
-class DbtManifestAssetSelection:
-    """A part of a dbt manifest as a Dagster asset selection."""
+class DbtManifestAssetSelection(dg.AssetSelection):
+    """A part of a dbt manifest as a Dagster asset selection: of its assets, and of its tests as checks.
 
-    @staticmethod
-    def build(
+    Args:
+        manifest: dbt's ``manifest.json``, by its path or its content.
+        select: dbt's ``--select``.
+        dagster_dbt_translator: Says which asset a node is.
+        exclude: dbt's ``--exclude``.
+        selector: The name of a selector, instead of ``select`` and ``exclude``.
+        project: The project, which ``path:`` is relative to.
+
+    Raises:
+        ConfigError: The manifest cannot be read, or the selection is wrong.
+
+    Example:
+        ::
+
+            nightly = DbtManifestAssetSelection(manifest="target/manifest.json", select="tag:nightly")
+            job = dg.define_asset_job("nightly", selection=nightly)
+    """
+
+    def __init__(
+        self,
         manifest: DbtManifestParam,
         select: str = "fqn:*",
         *,
@@ -29,25 +49,49 @@ class DbtManifestAssetSelection:
         exclude: str | None = "",
         selector: str | None = "",
         project: DbtProject | None = None,
-    ) -> dg.AssetSelection:
-        """Return the selection of the assets, and the checks, that dbt selects.
-
-        Args:
-            manifest: dbt's ``manifest.json``, by its path or its content.
-            select: dbt's ``--select``.
-            dagster_dbt_translator: Says which asset a node is.
-            exclude: dbt's ``--exclude``.
-            selector: The name of a selector, instead of the two above.
-            project: The project, which ``path:`` is relative to.
-
-        Raises:
-            ConfigError: The manifest cannot be read, or the selection is wrong.
-        """
-        parsed = read_manifest(manifest)
-        nodes = RunNodes(parsed, checked_translator(dagster_dbt_translator), project, None)
+    ) -> None:
+        self.manifest = read_manifest(manifest)
+        self.select = select
+        self.dagster_dbt_translator = checked_translator(dagster_dbt_translator)
+        self.exclude = exclude or ""
+        self.selector = selector or ""
+        self.project = project
         selection = DbtSelection.of(select, exclude, selector)
-        ids = selected_ids(parsed, selection, project)
-        return _selection_of(nodes, ids, selection)
+        nodes = RunNodes(self.manifest, self.dagster_dbt_translator, project, None)
+        self._selected = _Selected.of(nodes, selected_ids(self.manifest, selection, project), selection)
+
+    @classmethod
+    def build(
+        cls,
+        manifest: DbtManifestParam,
+        select: str = "fqn:*",
+        *,
+        dagster_dbt_translator: DagsterDbtTranslator | None = None,
+        exclude: str | None = "",
+        selector: str | None = "",
+        project: DbtProject | None = None,
+    ) -> DbtManifestAssetSelection:
+        """Return the selection: the older way to make one, with the same arguments."""
+        return cls(
+            manifest,
+            select,
+            dagster_dbt_translator=dagster_dbt_translator,
+            exclude=exclude,
+            selector=selector,
+            project=project,
+        )
+
+    def resolve_inner(self, asset_graph: Any, allow_missing: bool) -> Set[dg.AssetKey]:  # noqa: ARG002
+        """Return the selected assets, for Dagster."""
+        return frozenset(self._selected.keys)
+
+    def resolve_checks_inner(self, asset_graph: Any, allow_missing: bool) -> Set[dg.AssetCheckKey]:  # noqa: ARG002
+        """Return the selected checks, for Dagster."""
+        return frozenset(self._selected.checks)
+
+    def to_serializable_asset_selection(self, asset_graph: Any) -> dg.AssetSelection:  # noqa: ARG002
+        """Return the same selection, by keys."""
+        return self._selected.by_keys()
 
 
 def build_dbt_asset_selection(
@@ -77,7 +121,7 @@ def build_dbt_asset_selection(
     selection = DbtSelection.of(dbt_select, dbt_exclude, dbt_selector)
     ids = selected_ids(definition.manifest, selection, definition.project)
     nodes = RunNodes(definition.manifest, definition.translator, definition.project, dbt_assets[0])
-    return _selection_of(nodes, ids & (definition.nodes | definition.tests), selection)
+    return _Selected.of(nodes, ids & (definition.nodes | definition.tests), selection).by_keys()
 
 
 def build_schedule_from_dbt_selection(  # noqa: PLR0917 - as the official one has them
@@ -128,10 +172,22 @@ def build_schedule_from_dbt_selection(  # noqa: PLR0917 - as the official one ha
     )
 
 
-def _selection_of(nodes: RunNodes, ids: frozenset[str], selection: DbtSelection) -> dg.AssetSelection:
-    """Return exactly these assets and checks, by their keys: what a code location can serialize."""
-    keys = [key for uid in sorted(ids) if (key := nodes.asset(uid)) is not None]
-    checks = [check for uid in sorted(ids) if (check := nodes.check(uid)) is not None]
-    if not keys and not checks:
-        dg.get_dagster_logger().warning(f"The dbt selection {selection} matches no asset and no check.")
-    return dg.AssetSelection.assets(*keys).without_checks() | dg.AssetSelection.checks(*checks)
+@dataclass(frozen=True)
+class _Selected:
+    """What is selected, by its keys."""
+
+    keys: Sequence[dg.AssetKey]
+    checks: Sequence[dg.AssetCheckKey]
+
+    @classmethod
+    def of(cls, nodes: RunNodes, ids: frozenset[str], selection: DbtSelection) -> _Selected:
+        """Return the assets and checks among some nodes; a selection without any is warned of."""
+        keys = [key for uid in sorted(ids) if (key := nodes.asset(uid)) is not None]
+        checks = [check for uid in sorted(ids) if (check := nodes.check(uid)) is not None]
+        if not keys and not checks:
+            dg.get_dagster_logger().warning(f"The dbt selection {selection} matches no asset and no check.")
+        return cls(keys, checks)
+
+    def by_keys(self) -> dg.AssetSelection:
+        """Return exactly these, as a code location can serialize it."""
+        return dg.AssetSelection.assets(*self.keys).without_checks() | dg.AssetSelection.checks(*self.checks)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
-from mainstem.assets import definition_of
-from mainstem.dbt.manifest import Manifest, attached_node, is_asset, node_of, upstream_ids
+from mainstem.assets import attach_definition, definition_metadata, definition_of
+from mainstem.dbt.manifest import Manifest, attached_node, is_asset_id, node_of, parents_of
 from mainstem.dbt.project import DbtProject
 from mainstem.dbt.selection import DbtSelection, selected_ids
-from mainstem.dbt.translator import DagsterDbtTranslator, key_of
+from mainstem.dbt.translator import DagsterDbtTranslator, key_of, save_lineage, spec_of
 from mainstem.errors import ConfigError
 
 __all__ = ["DbtDefinition", "build_specs", "definition_behind"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class DbtDefinition:
     """What ``@dbt_assets`` leaves for the resource and for those who ask for keys.
 
@@ -34,8 +34,8 @@ class DbtDefinition:
     translator: DagsterDbtTranslator
     project: DbtProject | None
     selection: DbtSelection
-    nodes: frozenset[str]
-    tests: frozenset[str]
+    nodes: frozenset[str] = frozenset()
+    tests: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"dbt: {len(self.nodes)} nodes and {len(self.tests)} tests of {self.selection}"
@@ -52,53 +52,54 @@ def definition_behind(assets_def: dg.AssetsDefinition) -> DbtDefinition | None:
 
 def build_specs(
     manifest: Manifest, translator: DagsterDbtTranslator, project: DbtProject | None, selection: DbtSelection
-) -> tuple[DbtDefinition, Sequence[dg.AssetSpec], Sequence[dg.AssetCheckSpec]]:
-    """Return the assets and checks of the selected part of a manifest.
+) -> tuple[list[dg.AssetSpec], list[dg.AssetCheckSpec]]:
+    """Return the assets and checks of the selected part of a manifest, each asset with its definition.
 
     Raises:
         ConfigError: Two nodes have one asset key, or nothing is selected.
     """
+    definition = DbtDefinition(manifest, translator, project, selection)
+    note = definition_metadata(definition)
     ids = selected_ids(manifest, selection, project)
-    nodes = [uid for uid, node in manifest["nodes"].items() if uid in ids and is_asset(node)]
-    if not nodes:
+    specs: dict[str, dg.AssetSpec] = {}
+    for uid in manifest["nodes"]:
+        if uid not in ids or not is_asset_id(manifest, uid):
+            continue
+        if type(translator).get_asset_spec is DagsterDbtTranslator.get_asset_spec:
+            specs[uid] = spec_of(translator, manifest, uid, project, note)
+        else:
+            specs[uid] = attach_definition(translator.get_asset_spec(manifest, uid, project), definition)
+    if not specs:
         raise ConfigError(
             f"The dbt selection {selection} matches no model, seed or snapshot of the manifest.",
             hint="Check it with `dbt ls`.",
         )
-    specs = {uid: translator.get_asset_spec(manifest, uid, project) for uid in nodes}
-    keys = {uid: spec.key for uid, spec in specs.items()}
-    for uid in nodes:
-        for parent in upstream_ids(manifest, node_of(manifest, uid)):
-            if parent not in keys:
-                keys[parent] = key_of(translator, manifest, parent, project)
-    _check_unique(manifest, keys, translator)
-    checks = _check_specs(manifest, translator, project, ids=ids, specs=specs, keys=keys)
-    definition = DbtDefinition(manifest, translator, project, selection, frozenset(nodes), frozenset(checks))
-    return definition, list(specs.values()), list(checks.values())
+    parents = {parent: definition.key(parent) for parent in parents_of(manifest, specs)}
+    _check_unique(manifest, {**parents, **{uid: spec.key for uid, spec in specs.items()}}, translator)
+    checks = _check_specs(definition, ids=ids, specs=specs, parents=parents)
+    save_lineage(translator, manifest)
+    definition.nodes, definition.tests = frozenset(specs), frozenset(checks)
+    return list(specs.values()), list(checks.values())
 
 
 def _check_specs(
-    manifest: Manifest,
-    translator: DagsterDbtTranslator,
-    project: DbtProject | None,
+    definition: DbtDefinition,
     *,
     ids: frozenset[str],
     specs: Mapping[str, dg.AssetSpec],
-    keys: Mapping[str, dg.AssetKey],
+    parents: Mapping[str, dg.AssetKey],
 ) -> dict[str, dg.AssetCheckSpec]:
     """Return the check of each selected test on one of the assets, or on a source that one of them reads."""
-    if not translator.settings.enable_asset_checks:
-        return {}
+    manifest, translator, project = definition.manifest, definition.translator, definition.project
+    settings = translator.settings
     found: dict[str, dg.AssetCheckSpec] = {}
     sources: dict[str, dg.AssetSpec] = {}
-    for uid, node in manifest["nodes"].items():
-        if node["resource_type"] != "test" or uid not in ids:
+    for uid in manifest["nodes"] if settings.enable_asset_checks else ():
+        if uid not in ids or not uid.startswith("test."):
             continue
-        attached = attached_node(manifest, node) or ""
+        attached = attached_node(manifest, node_of(manifest, uid)) or ""
         spec = specs.get(attached)
-        if attached in keys and attached.startswith("source."):
-            if not translator.settings.enable_source_tests_as_checks:
-                continue
+        if attached.startswith("source.") and attached in parents and settings.enable_source_tests_as_checks:
             if attached not in sources:
                 sources[attached] = translator.get_asset_spec(manifest, attached, project)
             spec = sources[attached]

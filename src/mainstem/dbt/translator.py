@@ -4,47 +4,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mainstem.assets import condition_of_policy, table_metadata
 from mainstem.dbt import props
-from mainstem.dbt.manifest import Manifest, attached_node, node_of, upstream_ids
+from mainstem.dbt.code_version import with_what_it_is_made_of
+from mainstem.dbt.manifest import (
+    Manifest,
+    Node,
+    attached_node,
+    dagster_meta,
+    node_of,
+    upstream_ids,
+)
 from mainstem.dbt.project import DbtProject
+from mainstem.dbt.settings import DagsterDbtTranslatorSettings
 from mainstem.errors import ConfigError
 
-__all__ = ["UNIQUE_ID", "DagsterDbtTranslator", "DagsterDbtTranslatorSettings", "check_name", "key_of"]
+if TYPE_CHECKING:
+    from mainstem.dbt.planned_lineage import PlannedLineage
 
-#: The metadata key under which an asset, and a check, carries the unique id of its dbt node.
-UNIQUE_ID = "dbt/unique_id"
+__all__ = [
+    "UNIQUE_ID",
+    "DagsterDbtTranslator",
+    "check_name",
+    "key_of",
+    "save_lineage",
+    "spec_of",
+]
 
-
-@dataclass(frozen=True)
-class DagsterDbtTranslatorSettings:
-    """What of a dbt project becomes part of the asset graph.
-
-    Attributes:
-        enable_asset_checks: dbt's data tests are asset checks.
-        enable_duplicate_source_asset_keys: Several dbt sources may have the same asset key.
-        enable_code_references: Assets point at their file. Needs a ``DbtProject`` in ``@dbt_assets``.
-        enable_dbt_selection_by_name: Where only some nodes are selected, name them to dbt by their short
-            name instead of the fully qualified one.
-        enable_source_tests_as_checks: dbt's data tests on sources are asset checks too. (In dagster-dbt this
-            is off unless asked for.)
-        enable_source_metadata: The dependency on a dbt source says which table it is.
-        enable_dbt_views_as_virtual_assets: Models that dbt builds as views are virtual assets.
-    """
-
-    enable_asset_checks: bool = True
-    enable_duplicate_source_asset_keys: bool = False
-    enable_code_references: bool = False
-    enable_dbt_selection_by_name: bool = False
-    enable_source_tests_as_checks: bool = True
-    enable_source_metadata: bool = True
-    enable_dbt_views_as_virtual_assets: bool = False
+#: The metadata key under which an asset, and a check, has the unique id of its dbt node: the official one.
+UNIQUE_ID = "dagster_dbt/unique_id"
 
 
 class DagsterDbtTranslator:
@@ -95,34 +89,7 @@ class DagsterDbtTranslator:
         Raises:
             ConfigError: The manifest has no such node, or code references are asked for without a project.
         """
-        node = self.get_resource_props(manifest, unique_id)
-        adapter = (manifest.get("metadata") or {}).get("adapter_type")
-        materialized = (node.get("config") or {}).get("materialized")
-        kinds = {"dbt", *([adapter] if adapter else [])}
-        virtual: dict[str, Any] = {}
-        if self.settings.enable_dbt_views_as_virtual_assets and materialized == "view":
-            kinds.add("view")
-            virtual = {"is_virtual": True}
-        return dg.AssetSpec(
-            key=self.get_asset_key(node),
-            deps=self._deps(manifest, node, project),
-            description=self.get_description(node),
-            metadata={
-                **table_metadata(None, adapter),
-                **self.get_metadata(node),
-                **self._code_references(node, project),
-                UNIQUE_ID: unique_id,
-            },
-            skippable=True,
-            group_name=self.get_group_name(node),
-            code_version=self.get_code_version(node),
-            automation_condition=self.get_automation_condition(node),
-            owners=self.get_owners(_with_group(manifest, node)),
-            tags=self.get_tags(node),
-            kinds=kinds,
-            partitions_def=self.get_partitions_def(node),
-            **virtual,
-        )
+        return spec_of(self, manifest, unique_id, project)
 
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Manifest, unique_id: str, project: DbtProject | None
@@ -178,7 +145,7 @@ class DagsterDbtTranslator:
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the metadata: by default the table's name, its documented columns, how dbt builds it."""
-        return props.metadata(dbt_resource_props)
+        return props.default_metadata_from_dbt_resource_props(dbt_resource_props)
 
     def get_tags(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, str]:
         """Return the tags: by default dbt's, each as a key without a value."""
@@ -186,10 +153,14 @@ class DagsterDbtTranslator:
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """Return the group: by default ``meta.dagster.group``, else dbt's."""
-        return props.group_name(dbt_resource_props)
+        return props.default_group_from_dbt_resource_props(dbt_resource_props)
 
     def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """Return the code version: by default a hash of the node's SQL."""
+        """Return the code version: by default a hash of the node's SQL.
+
+        Unless this is overridden, the asset's code version also changes with the project's macros and the
+        ephemeral models that the node is made of.
+        """
         return props.code_version(dbt_resource_props)
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> Sequence[str] | None:
@@ -199,11 +170,17 @@ class DagsterDbtTranslator:
         """
         return props.owners(dbt_resource_props)
 
+    def get_auto_materialize_policy(
+        self, dbt_resource_props: Mapping[str, Any]
+    ) -> dg.AutoMaterializePolicy | None:
+        """Return the older kind of automation: by default ``meta.dagster.auto_materialize_policy``."""
+        return props.policy(dbt_resource_props)
+
     def get_automation_condition(
         self,
         dbt_resource_props: Mapping[str, Any],
     ) -> dg.AutomationCondition[Any] | None:
-        """Return when Dagster builds the asset by itself: never, unless an older project's policy says so."""
+        """Return when Dagster builds the asset by itself: by default, as the older policy says."""
         return condition_of_policy(self, dbt_resource_props)
 
     def get_partitions_def(
@@ -213,61 +190,171 @@ class DagsterDbtTranslator:
         """Return the asset's own partitions. By default it has those of its ``@dbt_assets``."""
         return None
 
-    def _deps(
-        self, manifest: Manifest, node: Mapping[str, Any], project: DbtProject | None
-    ) -> list[dg.AssetDep]:
-        deps: dict[dg.AssetKey, dg.AssetDep] = {}
-        for parent_id in upstream_ids(manifest, node):
-            parent = self.get_resource_props(manifest, parent_id)
-            key = key_of(self, manifest, parent_id, project)
-            deps[key] = dg.AssetDep(
-                key,
-                partition_mapping=self.get_partition_mapping(node, parent),
-                metadata=self._source_metadata(manifest, parent),
-            )
-        return list(deps.values())
 
-    def _source_metadata(self, manifest: Manifest, parent: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        # Two sources under one key would contradict each other.
-        if (
-            parent["resource_type"] != "source"
-            or not self.settings.enable_source_metadata
-            or self.settings.enable_duplicate_source_asset_keys
-        ):
-            return None
-        adapter = (manifest.get("metadata") or {}).get("adapter_type")
-        return {**table_metadata(None, adapter), **self.get_metadata(parent)}
+@dataclass
+class _Memory:
+    """What a translator remembers of one manifest: a node is another's parent many times."""
 
-    def _code_references(self, node: Mapping[str, Any], project: DbtProject | None) -> dict[str, Any]:
-        if not self.settings.enable_code_references:
-            return {}
-        if project is None:
-            raise ConfigError(
-                "Code references need to know where the dbt project is.",
-                hint="Give @dbt_assets a DbtProject as `project`, or leave enable_code_references off.",
-            )
-        file = Path(project.project_dir, node["original_file_path"]).absolute()
-        reference = dg.LocalFileCodeReference(file_path=str(file))
-        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
+    manifest: Manifest | None = None
+    keys: dict[str, dg.AssetKey] = field(default_factory=dict)
+    lineage: PlannedLineage | None = None
+
+
+def _memory(translator: DagsterDbtTranslator, manifest: Manifest) -> _Memory:
+    memory: _Memory | None = getattr(translator, "_memory", None)
+    if memory is None or memory.manifest is not manifest:
+        memory = _Memory(manifest)
+        translator._memory = memory  # type: ignore[attr-defined]  # a subclass may not call __init__
+    return memory
+
+
+def _overrides(translator: DagsterDbtTranslator, method: str) -> bool:
+    return getattr(type(translator), method) is not getattr(DagsterDbtTranslator, method)
 
 
 def key_of(
     translator: DagsterDbtTranslator, manifest: Manifest, unique_id: str, project: DbtProject | None
 ) -> dg.AssetKey:
-    """Return the key of a node's asset, also where only ``get_asset_spec`` is overridden.
-
-    Such a spec brings the keys of all that is above it, so they are remembered, for one manifest at a time.
-    """
-    if type(translator).get_asset_spec is DagsterDbtTranslator.get_asset_spec:
-        return translator.get_asset_key(translator.get_resource_props(manifest, unique_id))
-    nothing: tuple[Manifest | None, dict[str, dg.AssetKey]] = (None, {})
-    remembered, keys = getattr(translator, "_keys", nothing)
-    if remembered is not manifest:
-        keys = {}
-        translator._keys = (manifest, keys)  # type: ignore[attr-defined]  # a subclass may not call __init__
+    """Return the key of a node's asset, also where only ``get_asset_spec`` is overridden."""
+    keys = _memory(translator, manifest).keys
     if unique_id not in keys:
-        keys[unique_id] = translator.get_asset_spec(manifest, unique_id, project).key
+        if _overrides(translator, "get_asset_spec"):
+            keys[unique_id] = translator.get_asset_spec(manifest, unique_id, project).key
+        else:
+            keys[unique_id] = translator.get_asset_key(translator.get_resource_props(manifest, unique_id))
     return keys[unique_id]
+
+
+def spec_of(
+    translator: DagsterDbtTranslator,
+    manifest: Manifest,
+    unique_id: str,
+    project: DbtProject | None,
+    more: Mapping[str, Any] | None = None,
+) -> dg.AssetSpec:
+    """Return the asset of a node, with each attribute from the translator's method for it.
+
+    Args:
+        translator: Says which asset a node is.
+        manifest: dbt's manifest.
+        unique_id: The node.
+        project: The project, where ``@dbt_assets`` was given one.
+        more: More metadata.
+
+    Raises:
+        ConfigError: The manifest has no such node, or code references are asked for without a project.
+    """
+    node = translator.get_resource_props(manifest, unique_id)
+    adapter = (manifest.get("metadata") or {}).get("adapter_type")
+    materialized = (node.get("config") or {}).get("materialized")
+    kinds = {"dbt", *([adapter] if adapter else [])}
+    virtual: dict[str, Any] = {}
+    if translator.settings.enable_dbt_views_as_virtual_assets and materialized == "view":
+        kinds.add("view")
+        virtual = {"is_virtual": True}
+    return dg.AssetSpec(
+        key=translator.get_asset_key(node),
+        deps=_deps(translator, manifest, node, project),
+        description=translator.get_description(node),
+        metadata={
+            **table_metadata(None, adapter),
+            **translator.get_metadata(node),
+            **_code_references(translator, node, project),
+            **_column_lineage(translator, manifest, unique_id, project),
+            UNIQUE_ID: unique_id,
+            **(more or {}),
+        },
+        skippable=True,
+        group_name=translator.get_group_name(node),
+        code_version=_code_version(translator, manifest, node),
+        automation_condition=translator.get_automation_condition(node),
+        owners=translator.get_owners(_with_group(manifest, node)),
+        tags=translator.get_tags(node),
+        kinds=kinds,
+        partitions_def=translator.get_partitions_def(node),
+        **virtual,
+    )
+
+
+def _deps(
+    translator: DagsterDbtTranslator, manifest: Manifest, node: Node, project: DbtProject | None
+) -> list[dg.AssetDep]:
+    mapped = _overrides(translator, "get_partition_mapping")
+    deps: dict[dg.AssetKey, dg.AssetDep] = {}
+    for parent_id in upstream_ids(manifest, node):
+        key = key_of(translator, manifest, parent_id, project)
+        mapping = metadata = None
+        if mapped:
+            parent = translator.get_resource_props(manifest, parent_id)
+            mapping = translator.get_partition_mapping(node, parent)
+        if parent_id.startswith("source."):
+            metadata = _source_metadata(translator, manifest, parent_id)
+        deps[key] = dg.AssetDep(key, partition_mapping=mapping, metadata=metadata)
+    if mapped and dagster_meta(node).get("has_self_dependency"):
+        mapping = translator.get_partition_mapping(node, node)
+        if mapping is not None:
+            key = translator.get_asset_key(node)
+            deps[key] = dg.AssetDep(key, partition_mapping=mapping)
+    return list(deps.values())
+
+
+def _source_metadata(
+    translator: DagsterDbtTranslator, manifest: Manifest, source_id: str
+) -> Mapping[str, Any] | None:
+    settings = translator.settings
+    # Two sources under one key would contradict each other.
+    if not settings.enable_source_metadata or settings.enable_duplicate_source_asset_keys:
+        return None
+    adapter = (manifest.get("metadata") or {}).get("adapter_type")
+    source = translator.get_resource_props(manifest, source_id)
+    return {**table_metadata(None, adapter), **translator.get_metadata(source)}
+
+
+def _code_references(
+    translator: DagsterDbtTranslator, node: Node, project: DbtProject | None
+) -> dict[str, Any]:
+    if not translator.settings.enable_code_references:
+        return {}
+    if project is None:
+        raise ConfigError(
+            "Code references need to know where the dbt project is.",
+            hint="Give @dbt_assets a DbtProject as `project`, or leave enable_code_references off.",
+        )
+    file = Path(project.project_dir, node["original_file_path"]).absolute()
+    reference = dg.LocalFileCodeReference(file_path=str(file))
+    return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
+
+
+def _column_lineage(
+    translator: DagsterDbtTranslator, manifest: Manifest, unique_id: str, project: DbtProject | None
+) -> dict[str, Any]:
+    if not translator.settings.enable_column_lineage:
+        return {}
+    # It takes a while to import, and only those who ask for lineage wait for it.
+    from mainstem.dbt.planned_lineage import PlannedLineage  # noqa: PLC0415
+
+    memory = _memory(translator, manifest)
+    if memory.lineage is None:
+        memory.lineage = PlannedLineage(manifest, getattr(manifest, "folder", None))
+    deps = {
+        column: [dg.TableColumnDep(key_of(translator, manifest, uid, project), name) for uid, name in origins]
+        for column, origins in memory.lineage.of(unique_id).items()
+    }
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
+
+
+def save_lineage(translator: DagsterDbtTranslator, manifest: Manifest) -> None:
+    """Keep the lineage that was worked out for the assets of a manifest, for the next time."""
+    lineage = _memory(translator, manifest).lineage
+    if lineage is not None:
+        lineage.save()
+
+
+def _code_version(translator: DagsterDbtTranslator, manifest: Manifest, node: Node) -> str | None:
+    own = translator.get_code_version(node)
+    if own is None or _overrides(translator, "get_code_version"):
+        return own
+    return with_what_it_is_made_of(own, manifest, node)
 
 
 def check_name(test: Mapping[str, Any]) -> str:

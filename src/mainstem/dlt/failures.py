@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dlt import Pipeline
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import DltException
 from dlt.common.pipeline import LoadInfo
-from dlt.common.storages.load_package import LoadJobInfo
+from dlt.common.storages.load_package import LoadJobInfo, LoadPackageInfo
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.extract.exceptions import ResourceExtractionError, SourceExhausted
 from dlt.pipeline.exceptions import PipelineStepFailed
@@ -19,6 +19,8 @@ from mainstem.errors import ConfigError, ConnectError, EndpointError, MainstemEr
 
 Told = tuple[MainstemError, BaseException | None]
 
+# As PEP 249 names them: dlt lets a driver's own error through where it could not connect.
+_DRIVERS_OWN = frozenset({"OperationalError", "InterfaceError"})
 _TRACEBACK = "Traceback (most recent call last):\n"
 _MODULE = re.compile(r"^(?:[A-Za-z_]\w*\.)+(?=[A-Z])")
 
@@ -59,10 +61,10 @@ def pending_error(pipeline: Pipeline, error: DltException | None, load: LoadInfo
     Returns:
         Our error, and its cause unless that would tell a secret.
     """
-    reasons = [job_reason(job, load.dataset_name) for job in failed_jobs(load)] if load else []
+    reasons = [job_reason(job, load.dataset_name) for job in failed_jobs(load.load_packages)] if load else []
     why = "; ".join(reasons) or (_named(_root(error)) if error else "its load did not end")
     name = pipeline.pipeline_name
-    hint = f"Mend the cause and run again. To give those packages up: {abort_command(name)}."
+    hint = f"Mend the cause and run again. To give those packages up: {how_to_drop(name)}."
     told = EndpointError(
         f"The dlt pipeline {name} has packages of an earlier run that still cannot be loaded: "
         f"{Secrets(pipeline).redact(why)}. Nothing new was extracted.",
@@ -77,19 +79,29 @@ def interruption(error: BaseException | None) -> BaseException | None:
     return root if root is not None and not isinstance(root, Exception) else None
 
 
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that stand behind it, the outermost first."""
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
 def safe_cause(pipeline: Pipeline, error: BaseException | None) -> BaseException | None:
     """What stands behind an error of dlt. ``None`` if that would tell a secret."""
     return _safe(_root(error), Secrets(pipeline)) if error else None
 
 
-def abort_command(pipeline: str) -> str:
-    """The command that throws away a pipeline's pending packages."""
-    return f"`dlt pipeline {pipeline} abort-packages`"
+def how_to_drop(pipeline: str) -> str:
+    """The two ways to throw away a pipeline's pending packages."""
+    return f"`drop_pending: true` in the run's config, or `dlt pipeline {pipeline} abort-packages`"
 
 
-def failed_jobs(load: LoadInfo) -> Iterator[LoadJobInfo]:
+def failed_jobs(packages: Iterable[LoadPackageInfo]) -> Iterator[LoadJobInfo]:
     """The jobs that the destination refused: those that dlt gave up, and those that it will try again."""
-    for package in load.load_packages:
+    for package in packages:
         for state, jobs in package.jobs.items():
             if state != "completed_jobs":
                 yield from (job for job in jobs if job.failed_message)
@@ -136,7 +148,7 @@ def _kind_and_hint(error: BaseException) -> tuple[type[MainstemError], str | Non
             "Make its resources from functions, not from generators that are already running: those "
             "yield their rows only once in a process."
         )
-    if isinstance(error, DestinationConnectionError):
+    if isinstance(error, DestinationConnectionError) or type(error).__name__ in _DRIVERS_OWN:
         return ConnectError, "Is the destination up, and are its credentials right?"
     if isinstance(error, ConfigurationException):
         return ConfigError, None

@@ -9,7 +9,13 @@ from dlt import Pipeline
 from dlt.common.destination.exceptions import SqlClientNotAvailable
 from typing_extensions import Self
 
-from mainstem.assets import AssetEventIterator, AssetReport, ExecutionContext, column_metadata
+from mainstem.assets import (
+    AssetEventIterator,
+    AssetReport,
+    CheckReport,
+    ExecutionContext,
+    column_metadata,
+)
 from mainstem.dlt.report import DltAssetReport
 from mainstem.dlt.secrets import Secrets
 from mainstem.dlt.tables import count_rows, stored_columns
@@ -19,12 +25,14 @@ class DltEventIterator(AssetEventIterator):
     """The materializations of a dlt run, to ``yield from``.
 
     Args:
-        reports: The reports of the loaded resources.
+        reports: The reports of the loaded resources, and of their schema contracts.
         context: The context of the asset or op that runs.
         pipeline: The pipeline.
     """
 
-    def __init__(self, reports: Iterable[AssetReport], context: ExecutionContext, pipeline: Pipeline) -> None:
+    def __init__(
+        self, reports: Iterable[AssetReport | CheckReport], context: ExecutionContext, pipeline: Pipeline
+    ) -> None:
         super().__init__(reports, context)
         self._context = context
         self._pipeline = pipeline
@@ -32,7 +40,7 @@ class DltEventIterator(AssetEventIterator):
     def fetch_row_count(self) -> Self:
         """Add the number of rows that each resource's table holds after the run.
 
-        In a partitioned run, it is the number of rows that the run loaded, as the count of the partition. A
+        In the run of one partition, it is the number of rows that the run loaded, as the partition's count. A
         table that is not there, because its resource has yielded nothing so far, counts as empty. A
         destination that cannot be asked is mentioned in the log, and the count is left out.
         """

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import dagster as dg
-
 from mainstem.assets import ExecutionContext, runs_assets
-from mainstem.dlt.definition import DltDefinition
-from mainstem.dlt.translator import DltResourceTranslatorData
+from mainstem.dlt.definition import DltDefinition, ResourceAssets, resource_assets
 from mainstem.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The resources of a source, each with the asset that it is.
+    """The resources of a source, each with the assets that it is.
 
     Attributes:
         chosen: Those to load.
         others: Those that are not selected.
     """
 
-    chosen: Sequence[tuple[dg.AssetKey, str]]
-    others: Sequence[tuple[dg.AssetKey, str]]
+    chosen: Sequence[ResourceAssets]
+    others: Sequence[ResourceAssets]
 
 
 def select_resources(context: ExecutionContext, definition: DltDefinition) -> Selection:
-    """Tell which resources of a source are to be loaded.
+    """Tell which resources of a source are to be loaded: those with a selected asset.
 
     Args:
         context: The context of the asset or op that runs. In an op, all of the source's resources are meant.
@@ -36,25 +33,29 @@ def select_resources(context: ExecutionContext, definition: DltDefinition) -> Se
     Raises:
         ConfigError: A resource is none of the assets, or none of the resources is selected.
     """
-    mapped = list(_assets(definition))
+    mapped = resource_assets(definition)
     if not runs_assets(context):
         return Selection(chosen=mapped, others=())
     # Unlike `assets_def.keys`, it has the assets that are not selected as well.
     known = context.assets_def.metadata_by_key
-    strange = [f"{name} ({key.to_user_string()})" for key, name in mapped if key not in known]
+    strange = [
+        f"{assets.resource} ({spec.key.to_user_string()})"
+        for assets in mapped
+        for spec in assets.specs
+        if spec.key not in known
+    ]
     if strange:
         raise _mismatch(definition, f"has resources that are none of the assets: {', '.join(strange)}")
     selected = context.selected_asset_keys
-    chosen = [(key, name) for key, name in mapped if key in selected]
+    chosen = [assets for assets in mapped if any(spec.key in selected for spec in assets.specs)]
+    if not chosen and context.selected_asset_check_keys:
+        raise ConfigError(
+            "A schema contract is checked while its asset is loaded, and no asset is selected.",
+            hint="Materialize the asset.",
+        )
     if not chosen:
         raise _mismatch(definition, "has no resource that is one of the selected assets")
-    return Selection(chosen, others=[(key, name) for key, name in mapped if key not in selected])
-
-
-def _assets(definition: DltDefinition) -> Iterator[tuple[dg.AssetKey, str]]:
-    for name, resource in definition.source.selected_resources.items():
-        data = DltResourceTranslatorData(resource=resource, pipeline=definition.pipeline)
-        yield definition.translator.get_asset_spec(data).key, name
+    return Selection(chosen, others=[assets for assets in mapped if assets not in chosen])
 
 
 def _mismatch(definition: DltDefinition, problem: str) -> ConfigError:

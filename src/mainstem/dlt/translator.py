@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,59 @@ class DagsterDltTranslator:
             automation_condition=self.get_automation_condition(resource),
         )
 
+    def get_nested_asset_spec(
+        self,
+        data: DltResourceTranslatorData,
+        spec: dg.AssetSpec,
+        table: str,
+    ) -> dg.AssetSpec:
+        """Return the asset that a nested table of ``data.resource`` is, where it is to be one of its own.
+
+        It is downstream of the resource's asset and has its group, kinds, owners and tags. Its key is that of
+        the resource's asset with the nested table's own part: ``dlt_shop_users__tags``.
+
+        Args:
+            data: The resource, and the pipeline that loads it.
+            spec: The resource's own asset.
+            table: The nested table's name in dlt, such as ``users__tags``.
+        """
+        resource = data.resource
+        named = resource.table_name if isinstance(resource.table_name, str) else resource.name
+        below = table[len(named) :] if table.startswith(named) else f"__{table}"
+        *prefix, last = spec.key.path
+        return dg.AssetSpec(
+            key=dg.AssetKey([*prefix, f"{last}{below}"]),
+            deps=[spec.key],
+            description=f"What is nested in the rows of {named}.",
+            group_name=spec.group_name,
+            metadata=table_metadata(table, spec.metadata.get("dagster/storage_kind")),
+            owners=spec.owners,
+            tags=spec.tags,
+            automation_condition=spec.automation_condition,
+        )
+
+    def get_source_asset_spec(self, data: DltResourceTranslatorData, key: dg.AssetKey) -> dg.AssetSpec:
+        """Return the asset upstream of ``data.resource``, which dlt reads and nobody materializes.
+
+        Its kind is the database's name where the resource is a table of one, otherwise the source's name.
+
+        Args:
+            data: The resource, and the pipeline that loads it.
+            key: The upstream asset's key, which is one of the deps of the resource's asset.
+        """
+        resource = data.resource
+        arguments: Mapping[str, Any] = {}
+        with suppress(TypeError):  # it has none
+            arguments = resource.explicit_args
+        database = _database(arguments.get("credentials"))
+        parts = (arguments.get("schema"), arguments.get("table")) if database else ()
+        return dg.AssetSpec(
+            key=key,
+            description=f"What the dlt resource {resource.name} reads.",
+            kinds={database or resource.source_name},
+            metadata=table_metadata(".".join(str(part) for part in parts if part) or None, database),
+        )
+
     def get_asset_key(self, resource: DltResource) -> dg.AssetKey:
         """The asset's key: ``dlt_<source>_<resource>``."""
         return dg.AssetKey(f"dlt_{resource.source_name}_{resource.name}")
@@ -121,3 +175,17 @@ class DagsterDltTranslator:
     ) -> dg.AutomationCondition[Any] | None:
         """When Dagster runs the asset by itself: never, unless an older project's policy says so."""
         return condition_of_policy(self, resource)
+
+    def get_auto_materialize_policy(
+        self,
+        resource: DltResource,  # noqa: ARG002 - for overriding
+    ) -> dg.AutoMaterializePolicy | None:
+        """An older project's way to say the condition: none."""
+        return None
+
+
+def _database(credentials: object) -> str | None:
+    """The database that credentials, or an engine, are for: ``postgresql+psycopg2`` is ``postgresql``."""
+    dialect = getattr(getattr(credentials, "dialect", None), "name", None)
+    driver = dialect or getattr(credentials, "drivername", None)
+    return driver.partition("+")[0] if isinstance(driver, str) else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mainstem.endpoints import Form, Source, SourceTable
 from mainstem.errors import ConfigError, EndpointError
 from mainstem.plan import PlannedColumn, StreamPlan
-from mainstem.reconcile.forms import common_form
+from mainstem.reconcile.forms import common_form, is_ordered
 from mainstem.reconcile.measure import Measured, Measures, Side, column_checksums, measure
 from mainstem.reconcile.model import Comparison, Difference, OneOf, Reconciliation
 from mainstem.reconcile.readable import readable
@@ -36,8 +36,10 @@ class Pair:
     @property
     def measured(self) -> tuple[Measured, Measured]:
         """The column for each of the two queries."""
-        form = self.form if isinstance(self.form, Form) else None
-        return Measured(self.source, form), Measured(self.target, form)
+        if not isinstance(self.form, Form):
+            return Measured(self.source, None), Measured(self.target, None)
+        ordered = is_ordered(self.form, self.source, self.target)
+        return Measured(self.source, self.form, ordered), Measured(self.target, self.form, ordered)
 
 
 def reconcile(

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mainstem.endpoints import FormKind
 from mainstem.errors import ConfigError
-from mainstem.reconcile.forms import form_of
+from mainstem.reconcile.forms import form_of, is_ordered
 from mainstem.reconcile.measure import Measured, Side, measure
 from mainstem.reconcile.model import Comparison
 from mainstem.reconcile.readable import readable
@@ -63,7 +64,8 @@ def fingerprint(
         return Fingerprint(found.rows, None, found.checksum)
     if update_key is None:
         return Fingerprint(measure(side, {}, frozenset()).rows)
-    key = Measured(update_key, form_of(update_key))
+    form = form_of(update_key)
+    key = Measured(update_key, form, ordered=form.kind is FormKind.TEXT or is_ordered(form, update_key))
     found = measure(side, {"key": key}, frozenset({Comparison.MIN_MAX}))
     if "key" not in found.greatest:
         raise ConfigError(

@@ -14,9 +14,7 @@ from mainstem.schema import Column
 __all__ = ["common_form", "form_of", "is_ordered"]
 
 _MICRO_DIGITS, _NANO_DIGITS = 6, 9
-_ORDERED = frozenset(
-    {FormKind.DECIMAL, FormKind.FLOAT, FormKind.TEXT, FormKind.DATE, FormKind.TIME, FormKind.TIMESTAMP}
-)
+_ORDERED = frozenset({FormKind.DECIMAL, FormKind.FLOAT, FormKind.DATE, FormKind.TIME, FormKind.TIMESTAMP})
 
 
 def common_form(planned: PlannedColumn, target: Column) -> Form | str:
@@ -43,8 +41,13 @@ def form_of(column: Column) -> Form:
     return next((form(kind, kind) for is_so, form in _MEETINGS if is_so(kind, kind)), Form(FormKind.OWN))
 
 
-def is_ordered(form: Form) -> bool:
-    """Whether every system has a least and a greatest value of such a column."""
+def is_ordered(form: Form, *columns: Column) -> bool:
+    """Whether all these columns have a least and a greatest value, and agree on which that is.
+
+    What travels as text, and is none, has another order there than as text.
+    """
+    if form.kind is FormKind.TEXT:
+        return all(pa.types.is_string(column.arrow_type) and not column.as_text for column in columns)
     return form.kind in _ORDERED
 
 

@@ -9,7 +9,6 @@ import pyarrow as pa
 
 from mainstem.endpoints import Form, Query, Source, Written
 from mainstem.errors import EndpointError
-from mainstem.reconcile.forms import is_ordered
 from mainstem.reconcile.model import Comparison
 from mainstem.schema import Column, Relation
 
@@ -23,10 +22,12 @@ class Measured:
     Attributes:
         column: The column, as its side has it.
         form: In which form its values are written; ``None`` where they are not compared.
+        ordered: Whether its least and greatest values are asked for.
     """
 
     column: Column
     form: Form | None
+    ordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _asked(
         quoted = side.endpoint.quoted(measured.column.name)
         if Comparison.NULL_COUNTS in wanted:
             yield ("nulls", name), f"cast(count(*) - count({quoted}) as char(20))"
-        if Comparison.MIN_MAX in wanted and measured.form is not None and is_ordered(measured.form):
+        if Comparison.MIN_MAX in wanted and measured.ordered:
             ordered = side.endpoint.ordered(measured.column)
             for what, aggregate in (("least", "min"), ("greatest", "max")):
                 end = side.written(measured, f"{aggregate}({ordered})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from mainstem.connections import Connection, connection_of
+from mainstem.connections import Connection, Secret, connection_of
 from mainstem.errors import ConnectionConfigError
 
 __all__ = ["SlingConnectionResource", "SlingMode"]
 
 
 class SlingMode(str, Enum):
-    """The modes that a stream may have. See ``docs/replication.md`` for those that run today."""
+    """The modes that a stream may have. What each does is in ``docs/modes.md``."""
 
     INCREMENTAL = "incremental"
     TRUNCATE = "truncate"
@@ -32,7 +33,8 @@ class SlingConnectionResource(dg.PermissiveConfig):
 
     Attributes:
         name: The name that the replication's ``source`` or ``target`` uses.
-        type: The kind of system: ``postgres`` (as a source) or ``duckdb`` (as a target).
+        type: The kind of system, such as ``postgres`` or ``duckdb``; with ``engine="cli"``, any that Sling
+            knows.
         connection_string: A URL, such as ``duckdb:///var/tmp/duckdb.db``.
 
     Example::
@@ -65,8 +67,20 @@ class SlingConnectionResource(dg.PermissiveConfig):
             ConnectionConfigError: An environment variable is not set, or the connection string is malformed
                 or of another type.
         """
-        given = {key: _value(self.name, key, value) for key, value in dict(self).items()}
-        return connection_of(self.name, given)
+        return connection_of(self.name, self._values())
+
+    def sling_definition(self) -> Secret:
+        """Return the connection as Sling's own program reads it: the properties as they were given, as JSON.
+
+        Raises:
+            ConnectionConfigError: An environment variable is not set.
+        """
+        given = self._values()
+        url = given.pop("connection_string", None)
+        return Secret(json.dumps({**given, "url": url} if url else given, default=str))
+
+    def _values(self) -> dict[str, Any]:
+        return {key: _value(self.name, key, value) for key, value in dict(self).items()}
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         # A connection is printed in tracebacks and notebooks: name and type are enough to know it by.

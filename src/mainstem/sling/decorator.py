@@ -7,9 +7,10 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import attach_definition
 from mainstem.replication import ReplicationLike
+from mainstem.sling.check_settings import check_specs
 from mainstem.sling.definition import SlingDefinition
+from mainstem.sling.snapshot import Connections
 from mainstem.sling.translator import DagsterSlingTranslator
 
 __all__ = ["sling_assets"]
@@ -24,6 +25,8 @@ def sling_assets(
     backfill_policy: dg.BackfillPolicy | None = None,
     op_tags: Mapping[str, Any] | None = None,
     pool: str | None = None,
+    description: str | None = None,
+    connections: Connections | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Define an asset for each stream of a replication that is not disabled.
 
@@ -35,6 +38,9 @@ def sling_assets(
         backfill_policy: How a backfill is split into runs.
         op_tags: Tags of the op.
         pool: The concurrency pool that the op takes a slot of.
+        description: What the op is.
+        connections: Where wildcards look their tables up, besides the environment: a resource's
+            ``connections``. Needed only when the snapshot of the catalogue is taken.
 
     Raises:
         ReplicationError: Something is wrong with the replication; told with line and column.
@@ -45,20 +51,15 @@ def sling_assets(
         def postgres_sling_assets(context, sling: SlingResource):
             yield from sling.replicate(context=context)
     """
-    definition = SlingDefinition.of(replication_config, dagster_sling_translator)
-    specs = [
-        attach_definition(
-            spec.replace_attributes(partitions_def=partitions_def or spec.partitions_def, skippable=True),
-            definition,
-        )
-        for spec in definition.specs.values()
-    ]
+    definition = SlingDefinition.of(replication_config, dagster_sling_translator, connections)
     return dg.multi_asset(
         name=name,
-        specs=specs,
+        specs=definition.asset_specs(partitions_def),
+        check_specs=check_specs(definition),
         can_subset=True,
         partitions_def=partitions_def,
         backfill_policy=backfill_policy,
         op_tags=op_tags,
+        description=description,
         pool=pool,
     )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
-from mainstem.errors import NotSupportedYetError
-from mainstem.plan import is_wildcard
-from mainstem.replication import Replication, ReplicationLike, load_replication, select_streams
+from mainstem.assets import definition_metadata
+from mainstem.connections import ConnectionBook
+from mainstem.endpoints import open_source
+from mainstem.errors import ReplicationError
+from mainstem.plan import expand_wildcards, is_wildcard
+from mainstem.replication import Replication, ReplicationLike, Stream, load_replication, select_streams
+from mainstem.sling.catalog import CatalogSnapshot, SnapshotTable
+from mainstem.sling.expansion import expanded
+from mainstem.sling.meta import dagster_meta
+from mainstem.sling.snapshot import Connections, expand_for_definitions
 from mainstem.sling.translator import DagsterSlingTranslator
+from mainstem.sling.written import WrittenStreams
 
 __all__ = ["SlingDefinition"]
 
@@ -34,31 +40,105 @@ class SlingDefinition:
 
     @classmethod
     def of(
-        cls, config: ReplicationLike | Replication, translator: DagsterSlingTranslator | None
+        cls,
+        config: ReplicationLike | Replication,
+        translator: DagsterSlingTranslator | None,
+        connections: Connections | None = None,
     ) -> SlingDefinition:
-        """Load a replication for the adapter.
+        """Load a replication for the adapter, its wildcards expanded by the catalogue's snapshot.
+
+        Args:
+            config: The replication.
+            translator: How a stream becomes an asset; ``None`` takes the defaults.
+            connections: Where the source of a snapshot that is to be taken is found, besides the environment.
 
         Raises:
-            ReplicationError: Something is wrong with it, or a stream is a wildcard.
+            ReplicationError: Something is wrong with it, or there is no snapshot for a wildcard.
         """
-        replication = load_replication(config)
-        for stream in replication.streams:
-            if is_wildcard(stream.name) and not stream.disabled:
-                raise NotSupportedYetError(
-                    f"The wildcard {stream.name} has no assets yet, one for each of its tables.",
-                    position=stream.position,
-                    hint="Name the tables, or run this replication without Dagster.",
-                )
+        loaded = load_replication(config, ConnectionBook().variables)
+        replication = expand_for_definitions(loaded, connections)
+        return cls(replication, translator or DagsterSlingTranslator())
+
+    @classmethod
+    def live(
+        cls,
+        replication: Replication,
+        translator: DagsterSlingTranslator | None,
+        connections: ConnectionBook,
+    ) -> SlingDefinition:
+        """Take a replication for an op, its wildcards expanded by what the source has now.
+
+        Raises:
+            ReplicationError: All tables of a wildcard would get the same object.
+            MainstemError: The source is not reached.
+        """
+        patterns = [each.name for each in replication.streams if is_wildcard(each.name) and not each.disabled]
+        if patterns:
+            with open_source(connections.find(replication.source)) as source:
+                names = [each.name for each in expand_wildcards(replication, replication.streams, source)]
+                relations = [source.relation(name) for name in names]
+                tables = [SnapshotTable(each.schema or "", each.name) for each in relations]
+                now = CatalogSnapshot(source.connection.type, source.default_schema, patterns, tables)
+            replication = expanded(replication, now)
         return cls(replication, translator or DagsterSlingTranslator())
 
     @cached_property
+    def streams(self) -> Mapping[str, Stream]:
+        """The streams that are not disabled, by name, in the order of the document."""
+        return {stream.name: stream for stream in select_streams(self.replication)}
+
+    @cached_property
     def specs(self) -> Mapping[str, dg.AssetSpec]:
-        """The asset spec of each stream that is not disabled, by the stream's name."""
-        return {stream.name: self._spec(stream.name) for stream in select_streams(self.replication)}
+        """What the translator makes of each stream that is not disabled, by the stream's name.
+
+        Raises:
+            ReplicationError: Two streams are the same asset.
+        """
+        specs = {
+            name: self.translator.get_asset_spec(self._definition(stream))
+            for name, stream in self.streams.items()
+        }
+        first: dict[dg.AssetKey, str] = {}
+        for name, spec in specs.items():
+            if first.setdefault(spec.key, name) != name:
+                raise ReplicationError(
+                    f"The streams {first[spec.key]} and {name} are one asset, {spec.key.to_user_string()}.",
+                    position=self.streams[name].position,
+                    hint="Give one of them an `object` or a `meta.dagster.asset_key` of its own.",
+                )
+        return specs
+
+    @cached_property
+    def written(self) -> WrittenStreams:
+        """The streams as they were written."""
+        return WrittenStreams(self.replication)
+
+    def asset_specs(self, partitions_def: dg.PartitionsDefinition[Any] | None) -> Sequence[dg.AssetSpec]:
+        """The specs of the assets: with this note for the resource, and with a code version of their own.
+
+        Args:
+            partitions_def: The partitions of all assets; ``None`` leaves those that the translator gave.
+        """
+        note = definition_metadata(self)
+        return [
+            # Once: to make a spec takes longer than all else here.
+            spec.replace_attributes(
+                code_version=spec.code_version or self.written.code_version(self.streams[name]),
+                partitions_def=partitions_def or spec.partitions_def,
+                metadata={**spec.metadata, **note},
+                skippable=True,
+            )
+            for name, spec in self.specs.items()
+        ]
 
     def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
         """The streams that write these assets, in the order of the document."""
         return [name for name, spec in self.specs.items() if spec.key in keys]
+
+    def stream_with_meta(self, name: str) -> Stream:
+        """A stream with the ``meta.dagster`` that a translator sees: key by key over that of ``defaults``."""
+        stream = self.streams[name]
+        return replace(stream, meta={**stream.meta, "dagster": dagster_meta(self._definition(stream))})
 
     def source_of(self, stream: str) -> dg.AssetKey | None:
         """The asset that a stream's columns come from; ``None`` where its dependencies do not tell.
@@ -67,44 +147,10 @@ class SlingDefinition:
         """
         upstream = [dep.asset_key for dep in self.specs[stream].deps]
         if len(upstream) > 1:
-            usual = set(self.translator.get_deps_asset_key({"name": stream, "config": self._config(stream)}))
+            usual = set(self.translator.get_deps_asset_key(self._definition(self.streams[stream])))
             upstream = [key for key in upstream if key in usual]
         return upstream[0] if len(upstream) == 1 else None
 
-    def _spec(self, name: str) -> dg.AssetSpec:
-        written = self.replication.document.written
-        spec = self.translator.get_asset_spec({"name": name, "config": self._config(name)})
-        if spec.code_version is None:
-            # The text as it was written: a value that came through `env` may be a secret.
-            rest = [written.get(key) for key in ("source", "target", "defaults", "env")]
-            spec = spec.replace_attributes(code_version=_hash([name, *rest, self._written(name)]))
-        return spec
-
-    def _config(self, name: str) -> Mapping[str, Any] | None:
-        """The stream's own mapping as it was written, with the `meta.dagster` of `defaults` beneath its own.
-
-        It is shown in the UI. Only the target's name and what Dagster reads have the values of `env` in them.
-        """
-        values = self.replication.document.values
-        expanded: dict[str, Any] = values["streams"][name] or {}
-        written = self._written(name)
-        inherited = ((values.get("defaults") or {}).get("meta") or {}).get("dagster") or {}
-        if written is None and not inherited:
-            return None
-        config = {**(written or {}), **{key: expanded[key] for key in ("object", "meta") if key in expanded}}
-        if inherited:
-            meta = dict(config.get("meta") or {})
-            config["meta"] = {**meta, "dagster": {**inherited, **(meta.get("dagster") or {})}}
-        return config
-
-    def _written(self, name: str) -> Mapping[str, Any] | None:
-        """The stream's mapping as it was written; its name may have been a variable."""
-        document = self.replication.document
-        names, written = list(document.values["streams"]), list(document.written["streams"].values())
-        found: Mapping[str, Any] | None = written[names.index(name)] if len(names) == len(written) else None
-        return found
-
-
-def _hash(values: Any) -> str:
-    # A digest to compare versions by, of one stream alone: editing a stream leaves the others' as they are.
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    def _definition(self, stream: Stream) -> Mapping[str, Any]:
+        """What a translator is given."""
+        return {"name": stream.name, "config": self.written.shown(stream)}

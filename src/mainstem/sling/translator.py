@@ -11,6 +11,7 @@ import dagster as dg
 
 from mainstem.assets import condition_of_policy
 from mainstem.errors import ConfigError
+from mainstem.sling.meta import automation_condition_of, dagster_meta, freshness_policy_of
 
 __all__ = ["DagsterSlingTranslator", "StreamDefinition"]
 
@@ -25,7 +26,8 @@ class DagsterSlingTranslator:
     Override :meth:`get_asset_spec`, and begin with ``super()``; the smaller methods can be overridden too.
 
     What stands under ``meta: {dagster: …}`` in a stream, or in ``defaults``, is honoured: ``asset_key``,
-    ``deps``, ``description``, ``group``, ``kinds``, ``tags``, ``owners`` and ``auto_materialize_policy``.
+    ``deps``, ``description``, ``group``, ``kinds``, ``tags``, ``owners``, ``freshness`` and ``automation``;
+    of older projects, ``auto_materialize_policy`` and ``freshness_policy``.
 
     Attributes:
         target_prefix: The first part of the keys of target assets.
@@ -50,6 +52,7 @@ class DagsterSlingTranslator:
             group_name=self.get_group_name(stream_definition),
             owners=self.get_owners(stream_definition),
             automation_condition=self.get_automation_condition(stream_definition),
+            freshness_policy=freshness_policy_of(dagster_meta(stream_definition), stream_definition["name"]),
         )
 
     def sanitize_stream_name(self, stream_name: str) -> str:
@@ -63,7 +66,7 @@ class DagsterSlingTranslator:
 
     def get_asset_key(self, stream_definition: StreamDefinition) -> dg.AssetKey:
         """Return the target's key: ``target``, then the parts of the stream's own ``object`` or its name."""
-        given = _meta(stream_definition).get("asset_key")
+        given = dagster_meta(stream_definition).get("asset_key")
         if given:
             return self._key(given, stream_definition)
         config = stream_definition.get("config") or {}
@@ -72,7 +75,7 @@ class DagsterSlingTranslator:
 
     def get_deps_asset_key(self, stream_definition: StreamDefinition) -> Iterable[dg.AssetKey]:
         """Return the keys upstream: the parts of the stream's name, or what ``meta.dagster.deps`` says."""
-        given = _meta(stream_definition).get("deps")
+        given = dagster_meta(stream_definition).get("deps")
         if given:
             listed = [given] if isinstance(given, str) else given
             return [self._key(item, stream_definition) for item in listed]
@@ -81,7 +84,11 @@ class DagsterSlingTranslator:
     def get_description(self, stream_definition: StreamDefinition) -> str | None:
         """Return the stream's SQL where it has some, else its description."""
         config = stream_definition.get("config") or {}
-        found = config.get("sql") or _meta(stream_definition).get("description") or config.get("description")
+        found = (
+            config.get("sql")
+            or dagster_meta(stream_definition).get("description")
+            or config.get("description")
+        )
         return str(found) if found else None
 
     def get_metadata(self, stream_definition: StreamDefinition) -> Mapping[str, Any]:
@@ -90,29 +97,36 @@ class DagsterSlingTranslator:
 
     def get_tags(self, stream_definition: StreamDefinition) -> Mapping[str, str]:
         """Return the tags of ``meta.dagster.tags``: a mapping, or a list of names."""
-        tags = _meta(stream_definition).get("tags") or {}
+        tags = dagster_meta(stream_definition).get("tags") or {}
         return (
             {str(tag): "" for tag in tags} if isinstance(tags, list) else {k: str(v) for k, v in tags.items()}
         )
 
     def get_kinds(self, stream_definition: StreamDefinition) -> set[str]:
         """Return the kinds: ``sling``, unless ``meta.dagster.kinds`` says otherwise."""
-        return set(_meta(stream_definition).get("kinds") or {"sling"})
+        return set(dagster_meta(stream_definition).get("kinds") or {"sling"})
 
     def get_group_name(self, stream_definition: StreamDefinition) -> str | None:
         """Return ``meta.dagster.group``."""
-        return _meta(stream_definition).get("group")
+        return dagster_meta(stream_definition).get("group")
 
     def get_owners(self, stream_definition: StreamDefinition) -> Sequence[str] | None:
         """Return ``meta.dagster.owners``."""
-        return _meta(stream_definition).get("owners")
+        return dagster_meta(stream_definition).get("owners")
 
     def get_automation_condition(
         self, stream_definition: StreamDefinition
     ) -> dg.AutomationCondition[Any] | None:
-        """Return the eager condition where ``meta.dagster.auto_materialize_policy`` is set."""
-        wanted = "auto_materialize_policy" in _meta(stream_definition)
-        return dg.AutomationCondition.eager() if wanted else condition_of_policy(self, stream_definition)
+        """Return the condition of ``meta.dagster.automation``."""
+        found = automation_condition_of(dagster_meta(stream_definition), stream_definition["name"])
+        return condition_of_policy(self, stream_definition) if found is None else found
+
+    def get_auto_materialize_policy(
+        self, stream_definition: StreamDefinition
+    ) -> dg.AutoMaterializePolicy | None:
+        """Return the eager policy where ``auto_materialize_policy`` is set; translators build on it."""
+        wanted = "auto_materialize_policy" in dagster_meta(stream_definition)
+        return dg.AutoMaterializePolicy.eager() if wanted else None
 
     def _key(self, given: str | Sequence[str], stream_definition: StreamDefinition) -> dg.AssetKey:
         """Read a key of the YAML: ``a.b`` and ``a/b`` have two parts, and so has the list ``[a, b]``."""
@@ -124,8 +138,3 @@ class DagsterSlingTranslator:
                     hint="Use lower-case letters, digits and underscores.",
                 )
         return dg.AssetKey(parts)
-
-
-def _meta(stream_definition: StreamDefinition) -> Mapping[str, Any]:
-    config = stream_definition.get("config") or {}
-    return (config.get("meta") or {}).get("dagster") or {}
