@@ -213,7 +213,7 @@ def load(package: Any, project: Path) -> dict[str, float]:
     """Load the definitions, as a user does."""
 
     @package.dbt_assets(manifest=project / "target" / "manifest.json", required_resource_keys={"dbt"})  # type: ignore[untyped-decorator]
-    def assets(context: Any) -> None: ...
+    def assets(context): ...  # type: ignore[no-untyped-def]  # Dagster knows it by its name
 
     return spent()
 

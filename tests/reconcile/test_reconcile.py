@@ -196,10 +196,11 @@ def test_only_rows_of_some_values_are_compared(moving: Moving) -> None:
 
 
 @pytest.mark.parametrize("options", [{"limit": 2}, {"limit": 2, "offset": 1}])
-def test_a_limit_is_refused(moving: Moving, options: dict[str, int]) -> None:
+@pytest.mark.parametrize("stream", [{}, KEYED])
+def test_a_limit_is_refused(moving: Moving, options: dict[str, int], stream: dict[str, Any]) -> None:
     moving.run(source_options=options)
     with pytest.raises(ConfigError, match="limit"):
-        compared(moving, source_options=options)
+        compared(moving, source_options=options, **stream)
 
 
 def test_a_target_that_is_not_there_is_told_by_name(moving: Moving) -> None:

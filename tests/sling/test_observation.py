@@ -131,6 +131,7 @@ def test_a_source_of_two_streams_is_one_node(shop: Shop) -> None:
     config = shop.config()
     config["streams"]["shop.carts"] = {"object": "main.carts", "meta": {"dagster": {"deps": "shop/orders"}}}
     assert [spec.key for spec in build_sling_source_specs(config)] == [ORDERS]
+    assert list(build_sling_source_specs(config, exclude=[ORDERS])) == []
 
 
 # What is observed.
@@ -185,7 +186,8 @@ def test_the_same_rows_in_another_order_are_the_same(shop: Shop) -> None:
 
 
 def test_custom_sql_is_observed_as_it_is_read(shop: Shop) -> None:
-    own: dict[str, Any] = {"sql": "select id from shop.orders where id > 1 and {incremental_where_cond}"}
+    condition = "id > 1 and {incremental_where_cond} and '{stream_name}' = 'shop.orders'"
+    own: dict[str, Any] = {"sql": f"select id from shop.orders where {condition}"}
     before, metadata = shop.observe(**own)
     assert metadata["dagster/row_count"] == 1
     assert shop.observe("update shop.orders set name = 'x'", **own)[0] == before

@@ -13,7 +13,12 @@ import pytest
 
 from mainstem.errors import ConfigError
 from mainstem.schema import Column
-from mainstem.sling import SlingConnectionResource, SlingResource, sling_assets
+from mainstem.sling import (
+    DagsterSlingTranslator,
+    SlingConnectionResource,
+    SlingResource,
+    sling_assets,
+)
 from mainstem.sling.partition_bounds import window_range
 from mainstem.testing.postgres import EmbeddedPostgres
 from mainstem.testing.warehouse import Warehouse
@@ -339,3 +344,27 @@ def test_a_window_of_a_column_that_nobody_knows_says_its_zone() -> None:
         "2024-01-01 00:00:00.000000+00:00",
         "2024-01-01 23:59:59.999999+00:00",
     )
+
+
+def test_an_asset_without_partitions_is_loaded_whole_beside_one_with(shop: Shop) -> None:
+    class SomePartitioned(DagsterSlingTranslator):
+        def get_asset_spec(self, stream_definition: Mapping[str, Any]) -> dg.AssetSpec:
+            spec = super().get_asset_spec(stream_definition)
+            parts = DAYS if stream_definition["name"] == "main.orders" else None
+            return spec.replace_attributes(partitions_def=parts)
+
+    for number in (1, 2):
+        shop.order(number, f"2024-01-0{number} 12:00:00")
+    shop.run("create table regions as select 1 as id union all select 2")
+    streams = {"main.orders": ORDERS, "main.regions": {"object": "main.regions"}}
+
+    @sling_assets(
+        replication_config={"source": "SHOP", "target": "WH", "streams": streams},
+        dagster_sling_translator=SomePartitioned(),
+    )
+    def tables(context: dg.AssetExecutionContext, sling: SlingResource) -> Iterator[Any]:
+        yield from sling.replicate(context=context)
+
+    shop.materialize(tables, "2024-01-02")
+    assert shop.loaded() == [2]
+    assert shop.warehouse.query("select count(*) from main.regions") == [(2,)]

@@ -14,7 +14,7 @@ from mainstem.reconcile.model import Comparison, Difference, OneOf, Reconciliati
 from mainstem.reconcile.readable import readable
 from mainstem.schema import Column
 
-__all__ = ["ALL", "Pair", "paired", "reconcile"]
+__all__ = ["ALL", "Pair", "no_whole", "paired", "reconcile"]
 
 ALL = frozenset(Comparison)
 
@@ -71,9 +71,7 @@ def reconcile(
         EndpointError: One of the systems refused its query.
     """
     if plan.query.limit is not None or plan.query.offset:
-        raise ConfigError(
-            f"Stream {plan.stream} has a limit or an offset: nothing tells which rows its target should have."
-        )
+        raise no_whole(plan.stream)
     there = target.describe(plan.target)
     pairs, missing = paired(plan, there)
     inside = Side(
@@ -101,6 +99,13 @@ def reconcile(
         differences=differences,
         compared=[name for name, pair in pairs.items() if isinstance(pair.form, Form)],
         left_out={name: pair.form for name, pair in pairs.items() if isinstance(pair.form, str)},
+    )
+
+
+def no_whole(stream: str) -> ConfigError:
+    """What to say of a stream that reads some rows, and does not say which."""
+    return ConfigError(
+        f"Stream {stream} has a limit or an offset: nothing tells which rows its target should have."
     )
 
 

@@ -10,7 +10,7 @@ from mainstem.endpoints import Source, SourceTable, Target
 from mainstem.errors import ConfigError
 from mainstem.plan import RunFacts, StreamPlan, plan_stream
 from mainstem.reconcile.bound import bound_of
-from mainstem.reconcile.compare import ALL, reconcile
+from mainstem.reconcile.compare import ALL, no_whole, reconcile
 from mainstem.reconcile.model import Comparison, OneOf, Reconciliation
 from mainstem.replication import Mode, Replication, Stream
 from mainstem.schema import Column
@@ -48,6 +48,8 @@ def reconcile_stream(
     """
     if stream.mode is Mode.DEFINITION_ONLY:
         raise ConfigError(f"Stream {stream.name} moves no rows: there is nothing to compare.")
+    if stream.source_options.limit or stream.source_options.offset:
+        raise no_whole(stream.name)
     if not isinstance(target, Source):
         raise ConfigError(f"{target.connection.name} ({target.connection.type}) cannot be read.")
     plan = plan_of_everything(replication, stream, source, target)

@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: Dagster reads the annotations of a function below.
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +42,7 @@ def build_sling_source_observations(
     connections: Connections | None = None,
     group_name: str | None = None,
     automation_condition: dg.AutomationCondition[Any] | None = None,
+    exclude: Collection[dg.AssetKey] = (),
 ) -> dg.AssetsDefinition:
     """Make observable assets of what a replication reads, in the stead of ``build_sling_source_specs``.
 
@@ -69,6 +70,7 @@ def build_sling_source_observations(
         connections: As in ``build_sling_source_specs``, for what is shown before the first observation.
         group_name: The group of them all.
         automation_condition: When they are observed, such as ``dg.AutomationCondition.on_cron("@hourly")``.
+        exclude: Those that other assets of the project make: an asset has one definition.
 
     Raises:
         ReplicationError: Something is wrong with the replication, or a wildcard has no snapshot.
@@ -90,8 +92,9 @@ def build_sling_source_observations(
         connections=connections,
         group_name=group_name,
         automation_condition=automation_condition,
+        exclude=exclude,
     )
-    streams = {node.key: node.stream for node in source_nodes(definition)}
+    streams = {node.key: node.stream for node in source_nodes(definition) if node.key not in exclude}
     ways = {key: _way(stream) for key, stream in streams.items()}
 
     def observe(context: dg.AssetExecutionContext) -> Iterator[dg.ObserveResult]:

@@ -9,10 +9,11 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import ExecutionContext, runs_assets
+from mainstem.assets import ExecutionContext, definition_of, runs_assets
 from mainstem.errors import ConfigError
 from mainstem.reconcile import OneOf
 from mainstem.replication import Stream
+from mainstem.sling.definition import SlingDefinition
 
 __all__ = ["PartitionedRun", "Slice", "TimeColumn", "partitioned_run"]
 
@@ -73,7 +74,7 @@ def partitioned_run(context: ExecutionContext, stream: Stream) -> PartitionedRun
     """
     if not runs_assets(context) or not (context.has_partition_key or context.has_partition_key_range):
         return None
-    definition = context.assets_def.partitions_def
+    definition = _partitions_def(context, stream)
     if definition is None:
         return None
     columns = _Columns.of(stream, definition)
@@ -93,6 +94,16 @@ def partitioned_run(context: ExecutionContext, stream: Stream) -> PartitionedRun
         key: columns.slice({name: [value] for name, value in values.items()}) for key, values in taken.items()
     }
     return PartitionedRun(columns.slice(by_dimension), parts)
+
+
+def _partitions_def(context: ExecutionContext, stream: Stream) -> dg.PartitionsDefinition[Any] | None:
+    """The partitions of the stream's own asset: beside partitioned ones there may be others without."""
+    assets = context.assets_def
+    attached = definition_of(assets, SlingDefinition)
+    if attached is None or stream.name not in attached.streams:
+        return assets.partitions_def
+    spec = assets.specs_by_key.get(attached.specs[stream.name].key)
+    return spec.partitions_def if spec else None
 
 
 def _taken_apart(key: str) -> Mapping[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from mainstem.endpoints import Source, SourceTable
 from mainstem.plan.placeholders import EVERYTHING, sql_text
 from mainstem.reconcile.measure import Side
-from mainstem.replication import Stream, Variables
+from mainstem.replication import Stream, StreamNames, Variables
 
 __all__ = ["described", "is_custom_sql"]
 
@@ -13,6 +15,24 @@ __all__ = ["described", "is_custom_sql"]
 def is_custom_sql(stream: Stream) -> bool:
     """Whether a stream reads SQL of its own."""
     return stream.sql is not None or stream.name.endswith(".sql")
+
+
+def _variables(source: Source, stream: Stream) -> Variables:
+    """What a run would put into the SQL, but for what only its target tells."""
+    connection = source.connection
+    return StreamNames(
+        stream=stream.name,
+        schema="",
+        table=stream.name,
+        full_name="",
+        source=(connection.name, connection.type),
+        target=("", ""),
+        target_schema="",
+        started=datetime.now().astimezone(),
+        id=stream.id,
+        description=stream.description,
+        update_key=source.quoted(stream.update_key) if stream.update_key else None,
+    ).variables()
 
 
 def described(source: Source, stream: Stream, document: str) -> tuple[Side, SourceTable]:
@@ -36,5 +56,5 @@ def described(source: Source, stream: Stream, document: str) -> tuple[Side, Sour
     condition = (
         {"where_cond": f"({stream.where})", "where_clause": f"({stream.where})"} if stream.where else {}
     )
-    sql = Variables({**EVERYTHING, "fields": "*", **condition}).in_sql(text)
+    sql = _variables(source, stream).and_more({**EVERYTHING, "fields": "*", **condition}).in_sql(text)
     return Side(source, None, sql), source.describe_query(sql)

@@ -95,7 +95,7 @@ class SlingResource(dg.ConfigurableResource[None]):
         replication = definition.replication
         needed = _needed(replication)
         book = self.connection_book(needed)
-        source, target = (_found(book, name) for name in (replication.source, replication.target))
+        source, target = _found(book, replication.source), _found(book, replication.target)
         request = Request(definition, streams, overrides_for(context, definition, streams, source), debug)
         runner = self._runner(needed, replication.variables)
         log = EventLog(context, self._lines, has_own_words=runner.has_own_words, debug=debug)

@@ -195,7 +195,10 @@ def _take_again(replication: Replication, connections: Connections | None, path:
         _prepared(replication, book_of(connections), path)
     except MainstemError as error:
         if _is_set(PREPARE_ON_LOAD) or not path.exists():
-            raise
+            hint = "Are the connections handed over, as in @sling_assets(connections=sling.connections)?"
+            raise ConfigError(
+                f"The catalogue snapshot {path} cannot be taken: {error}", hint=f"\n{hint}"
+            ) from error
         warnings.warn(
             f"The catalogue snapshot {path} is as it was, for it cannot be taken again: {error}",
             ReplicationWarning,
@@ -228,8 +231,9 @@ def _read_by(replication: Replication, source: Source) -> Sequence[SnapshotTable
     """The tables that the replication may read."""
     views = {entry.relation for entry in source.catalog() if entry.is_view}
     found: dict[Relation, SnapshotTable] = {}
-    for stream in expand_wildcards(replication, replication.streams, source):
-        if stream.disabled or is_custom_sql(stream):
+    enabled = [stream for stream in replication.streams if not stream.disabled]
+    for stream in expand_wildcards(replication, enabled, source):
+        if is_custom_sql(stream):
             continue
         try:
             table = source.describe(source.relation(stream.name))

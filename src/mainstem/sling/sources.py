@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,7 @@ def build_sling_source_specs(
     connections: Connections | None = None,
     group_name: str | None = None,
     automation_condition: dg.AutomationCondition[Any] | None = None,
+    exclude: Collection[dg.AssetKey] = (),
 ) -> Sequence[dg.AssetSpec]:
     """Describe what a replication reads, for ``dg.Definitions(assets=…)``: as external assets.
 
@@ -58,6 +59,7 @@ def build_sling_source_specs(
         connections: The resource's connections, which tell the kind of the system.
         group_name: The group of them all.
         automation_condition: When they are observed, where they can be.
+        exclude: Those that other assets of the project make: an asset has one definition.
 
     Raises:
         ReplicationError: Something is wrong with the replication, or a wildcard has no snapshot.
@@ -74,6 +76,7 @@ def build_sling_source_specs(
             **_described(node.stream, snapshot, system),
         )
         for node in source_nodes(definition)
+        if node.key not in exclude
     ]
 
 
