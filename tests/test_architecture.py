@@ -29,14 +29,20 @@ MAY_IMPORT = {
     "connections": {"errors"},
     "replication": {"errors", "connections"},
     "types": set(),
-    "endpoints": WORDS | {"connections", "types"},
+    # Where files live and what is in them; the endpoint `files` reads and writes them.
+    "files": {"errors", "connections", "types", "schema"},
+    "endpoints": WORDS | {"connections", "types", "files"},
     "plan": DOCUMENT | {"endpoints", "types"},
     "strategies": PLANNING,
-    "settings": {"plan", "replication"},
+    "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
     "state": {"errors", "schema", "connections", "endpoints"},
     "transfer": PLANNING | {"strategies", "settings", "transform", "state"},
-    "engine": PLANNING | {"strategies", "settings", "state", "transfer"},
+    # Streams through an open source and target, with their attempts; which stream is next; several at once.
+    "session": PLANNING | {"settings", "state", "transfer"},
+    "queueing": DOCUMENT,
+    "parallel": DOCUMENT | {"session", "queueing"},
+    "engine": PLANNING | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"},
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},

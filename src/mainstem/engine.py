@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mainstem.connections import Connection, ConnectionBook, ConnectionLike
-from mainstem.endpoints import SourceTable, open_source, open_target
-from mainstem.errors import (
-    ConnectError,
-    ReplicationError,
-    ReplicationFailedError,
-    StreamError,
-)
+from mainstem.endpoints import open_source, open_target, target_capabilities
+from mainstem.errors import ReplicationFailedError, StreamError
 from mainstem.events import (
     Event,
     ReplicationFinished,
@@ -25,25 +20,26 @@ from mainstem.events import (
     StreamFailed,
     StreamPublished,
     StreamSkipped,
-    StreamStarted,
 )
+from mainstem.parallel import in_turn, side_by_side
 from mainstem.plan import (
     Plan,
     RunFacts,
     StreamPlan,
-    StreamPlanner,
     check_requirements,
     expand_wildcards,
     is_wildcard,
     plan_stream,
     refuse_unsupported,
 )
+from mainstem.queueing import StreamQueue
 from mainstem.replication import Replication, ReplicationLike, Stream, load_replication, select_streams
-from mainstem.report import ReportedColumn, StreamReport
+from mainstem.report import StreamReport
+from mainstem.session import Opened, Session, Writers
 from mainstem.settings import Settings
 from mainstem.state import State, open_state
 from mainstem.strategies import STRATEGIES
-from mainstem.transfer import Transfer, phase_of
+from mainstem.transfer import phase_of
 
 __all__ = ["Connections", "plan", "run"]
 
@@ -57,6 +53,7 @@ def run(
     streams: Sequence[str] | None = None,
     overrides: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
+    after: Mapping[str, Collection[str]] | None = None,
 ) -> Generator[Event, None, None]:
     """Run a replication, yielding what happens as it happens.
 
@@ -71,11 +68,13 @@ def run(
         streams: Which streams to run, by Sling's selection tokens. ``None`` runs all that are not disabled.
         overrides: Keys that win over every stream's own.
         settings: ``None`` reads the process environment.
+        after: By a stream's name, the names of streams that must be published before it begins. Without it
+            streams are independent: they run in the document's order, or several at once (``threads``).
 
     Raises:
         ConfigError: The replication or a connection is wrong. Nothing was read or written.
     """
-    return _Run(config, connections, streams, overrides, settings).events()
+    return _Run(config, connections, streams, overrides, settings).events(after or {})
 
 
 def plan(
@@ -123,7 +122,6 @@ class _Run:
         )
         self._tokens = streams
         self._book = book
-        self._state: State | None = None
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
         self._started = datetime.now().astimezone()
         self._id = uuid.uuid4().hex
@@ -131,7 +129,7 @@ class _Run:
             # What is wrong with the document is told before anything is opened.
             self._chosen(self._replication)
 
-    def events(self) -> Generator[Event, None, None]:
+    def events(self, after: Mapping[str, Collection[str]]) -> Generator[Event, None, None]:
         began = time.monotonic()
         outcome = _Outcome()
         with ExitStack() as opened:
@@ -139,12 +137,15 @@ class _Run:
                 streams = self._concrete(opened)
             except StreamError as error:
                 yield ReplicationStarted([error.stream], self._source.name, self._target.name)
-                yield outcome.failed(error)
+                yield outcome.take(StreamFailed(error))
             else:
                 yield ReplicationStarted(
                     [stream.name for stream in streams], self._source.name, self._target.name
                 )
-                yield from self._each(streams, opened, outcome)
+                opened.close()
+                for event in self._each(streams, after):
+                    outcome.take(event)
+                    yield event
         yield ReplicationFinished(
             outcome.reports, outcome.failures, outcome.skipped, time.monotonic() - began
         )
@@ -156,13 +157,13 @@ class _Run:
             streams = self._concrete(opened)
             if not streams:
                 return Plan(self._source.name, self._target.name, [])
-            facts = self._facts(opened)
-            writers: dict[str, str] = {}
+            facts = self._open(opened).facts
+            writers = Writers()
             for stream in streams:
                 try:
                     with phase_of(stream, "plan"):
                         planned = plan_stream(stream, facts)
-                        _refuse_second_writer(planned, stream, writers)
+                        writers.refuse_second(planned, stream)
                         plans.append(planned)
                 except StreamError as error:
                     failures.append(error)
@@ -187,60 +188,43 @@ class _Run:
             expanded = expand_wildcards(self._replication, self._replication.streams, source)
         return self._chosen(replace(self._replication, streams=expanded))
 
-    def _facts(self, opened: ExitStack) -> RunFacts:
-        """What the streams share. The target is not touched: a plan changes nothing anywhere."""
+    def _open(self, opened: ExitStack) -> Opened:
+        """Open source and target. The target is not touched: a plan changes nothing anywhere."""
         source = opened.enter_context(open_source(self._source))
         target = opened.enter_context(open_target(self._target))
+        state: State | None = None
         if self._settings.state:
             names = (self._source.name, self._target.name)
-            self._state = open_state(self._settings.state, self._book, names, target, opened)
-        return RunFacts(
+            state = open_state(self._settings.state, self._book, names, target, opened)
+        facts = RunFacts(
             self._replication,
             source,
             target,
             self._started,
             metadata=lambda stream: self._settings.metadata_columns(self._started, self._id, stream),
-            state=self._state,
+            state=state,
             inclusive=self._settings.inclusive,
             id=self._id,
         )
+        return Opened(facts, state)
 
-    def _each(self, streams: Sequence[Stream], opened: ExitStack, outcome: _Outcome) -> Iterator[Event]:
-        facts: RunFacts | None = None
-        writers: dict[str, str] = {}
-        for index, stream in enumerate(streams):
-            try:
-                if facts is None:
-                    with phase_of(stream, "connect"):
-                        facts = self._facts(opened)
-                        facts.target.connect_to_write()
-                for event in self._stream(stream, facts, writers):
-                    if isinstance(event, StreamPublished):
-                        outcome.reports.append(event.report)
-                    yield event
-            except StreamError as error:
-                yield outcome.failed(error)
-                # What keeps one stream out keeps the others out.
-                if error.phase == "connect" or isinstance(error.cause, ConnectError):
-                    outcome.skipped += [other.name for other in streams[index + 1 :]]
-                    yield from (StreamSkipped(name, error) for name in outcome.skipped)
-                    return
+    def _each(
+        self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]
+    ) -> Generator[Event, None, None]:
+        waiting = StreamQueue(streams, after)
+        sessions = [
+            Session(self._open, self._settings, writers)
+            for writers in [Writers()]
+            for _ in range(self._threads(len(streams)))
+        ]
+        # What needs no thread has none: a debugger and Ctrl-C find the work where it was started.
+        return side_by_side(sessions, waiting) if len(sessions) > 1 else in_turn(sessions[0], waiting)
 
-    def _stream(self, stream: Stream, facts: RunFacts, writers: dict[str, str]) -> Iterator[Event]:
-        began = time.monotonic()
-        with ExitStack() as locks:
-            with phase_of(stream, "plan"):
-                planner = StreamPlanner(stream, facts)
-                # Where the stream goes on must not change between the plan and the publish.
-                locks.enter_context(facts.target.locked(planner.target))
-                plan = planner.plan()
-                _refuse_second_writer(plan, stream, writers)
-            yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
-            transfer = Transfer(stream, plan, facts, self._settings, self._state)
-            yield from transfer.run()
-            with phase_of(stream, "publish"):
-                report = _report(plan, transfer, facts, time.monotonic() - began)
-        yield StreamPublished(report)
+    def _threads(self, streams: int) -> int:
+        """How many streams run at once: as many as is asked for, and as connections may be open."""
+        allowed = [connection.whole_number("max_conns") for connection in (self._source, self._target)]
+        threads = min(self._settings.threads, streams, *(most for most in allowed if most))
+        return max(1, threads) if threads > 1 and target_capabilities(self._target).parallel_streams else 1
 
 
 @dataclass
@@ -251,59 +235,11 @@ class _Outcome:
     failures: list[StreamError] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
 
-    def failed(self, error: StreamError) -> StreamFailed:
-        self.failures.append(error)
-        return StreamFailed(error)
-
-
-def _refuse_second_writer(plan: StreamPlan, stream: Stream, writers: dict[str, str]) -> None:
-    """Two streams of a run that write one table would leave the rows of the second alone."""
-    first = writers.setdefault(str(plan.target).lower(), stream.name)
-    if first != stream.name:
-        raise ReplicationError(
-            f"The streams {first} and {stream.name} would both be written to {plan.target}.",
-            position=stream.position,
-            hint="Give one of them an `object` of its own.",
-        )
-
-
-def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: float) -> StreamReport:
-    """What the stream did, with the table as its readers see it now."""
-    found = facts.target.inspect(plan.target)
-    extra: dict[str, Any] = {"mode": plan.mode.value}
-    if plan.merge_strategy:
-        extra["merge_strategy"] = plan.merge_strategy
-    if plan.update_key:
-        extra["cursor_before"] = plan.cursor.value if plan.cursor else None
-        extra["cursor_after"] = transfer.cursor or extra["cursor_before"]
-    return StreamReport(
-        stream=plan.stream,
-        tool="sling",
-        target=str(plan.target),
-        storage=facts.target.connection.type,
-        rows=transfer.rows,
-        row_count=facts.target.count(found.relation) if found and found.relation else None,
-        bytes=transfer.bytes,
-        seconds=seconds,
-        columns=_columns(plan, found) if found else [],
-        notes=transfer.notes,
-        extra={key: value for key, value in extra.items() if value is not None},
-    )
-
-
-def _columns(plan: StreamPlan, found: SourceTable) -> Sequence[ReportedColumn]:
-    """The target's columns, with where each comes from."""
-    origin = {column.name.lower(): column for column in plan.columns}
-    reported = []
-    for column in found.columns:
-        planned = origin.get(column.name.lower())
-        reported.append(
-            ReportedColumn(
-                name=column.name,
-                type=column.native_type,
-                nullable=column.nullable,
-                description=column.comment or (planned.description if planned else None),
-                sources=[planned.source.name] if planned else None,
-            )
-        )
-    return reported
+    def take(self, event: Event) -> Event:
+        if isinstance(event, StreamPublished):
+            self.reports.append(event.report)
+        elif isinstance(event, StreamFailed):
+            self.failures.append(event.error)
+        elif isinstance(event, StreamSkipped):
+            self.skipped.append(event.stream)
+        return event

@@ -12,6 +12,7 @@
     │   ├── ConnectError           it cannot be reached, or refused the credentials
     │   ├── RelationNotFoundError  the stream's table or the target's object is not there
     │   ├── LossyTypeError         a value cannot arrive as it left; nothing was published
+    │   │   └── ValueBreaksTypeError   a file's value is none of the type that its column seemed to have
     │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
     │   └── TargetBusyError        someone else holds the target
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
@@ -46,7 +47,12 @@ __all__ = [
     "StreamError",
     "TargetBusyError",
     "UnknownNameError",
+    "ValueBreaksTypeError",
 ]
+
+
+# So much of a value is told.
+_SHOWN = 100
 
 
 @dataclass(frozen=True)
@@ -75,15 +81,17 @@ class MainstemError(Exception):
     Args:
         message: What happened, and why.
         hint: What to do about it, as a sentence. Shown behind the message.
+        transient: The same may go well a moment later, with nothing changed: it is worth another attempt.
 
     Example:
         >>> print(MainstemError("The table is not there.", hint="Create it."))
         The table is not there. Create it.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
         self.message = message
         self.hint = hint
+        self.transient = transient
         between = "" if hint and hint.startswith("\n") else " "
         super().__init__(f"{message}{between}{hint}" if hint else message)
 
@@ -136,6 +144,45 @@ class RelationNotFoundError(EndpointError):
 
 class LossyTypeError(EndpointError):
     """A value cannot arrive as it left. Nothing was published."""
+
+
+class ValueBreaksTypeError(LossyTypeError):
+    """A value of a file is none of the type that its column seemed to have. Nothing was published.
+
+    Where the type was found from a sample, the stream starts anew with the wider one.
+
+    Attributes:
+        column: The column's name.
+        wanted: The type that it seemed to have, for people.
+        wider: An Arrow type that holds this value too; ``None`` where none is known.
+        file: The file's name, without any secret.
+        line: The line of the file, counted from 1; ``None`` where it has none.
+        value: The value, as text.
+    """
+
+    def __init__(
+        self,
+        *,
+        column: str,
+        wanted: str,
+        wider: object | None,
+        file: str,
+        value: str,
+        line: int | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.column = column
+        self.wanted = wanted
+        self.wider = wider
+        self.file = file
+        self.line = line
+        self.value = value
+        shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(
+            f"{where}: column {column} is {wanted}, but holds {shown!r}.",
+            hint=hint or f"Declare it: `columns: {{{column}: string}}`.",
+        )
 
 
 class AmbiguousKeyError(EndpointError):
@@ -211,7 +258,7 @@ class StreamError(MainstemError):
         self.stream = stream
         self.phase = phase
         self.cause = cause
-        super().__init__(f"Stream {stream} failed in phase {phase}: {cause}")
+        super().__init__(f"Stream {stream} failed in phase {phase}: {cause}", transient=cause.transient)
 
 
 class ReplicationFailedError(MainstemError):

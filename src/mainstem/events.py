@@ -15,6 +15,7 @@ __all__ = [
     "ReplicationStarted",
     "StreamFailed",
     "StreamPublished",
+    "StreamRetried",
     "StreamSkipped",
     "StreamStarted",
 ]
@@ -88,6 +89,23 @@ class StreamFailed:
 
 
 @dataclass(frozen=True)
+class StreamRetried:
+    """The stream failed for a reason that may pass. Its target is as it was, and it is tried again.
+
+    Attributes:
+        error: The stream, its phase and the cause.
+        attempt: Which attempt comes next, counted from 1.
+        attempts: How many there are at most.
+        seconds: How long is waited before it.
+    """
+
+    error: StreamError
+    attempt: int
+    attempts: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class StreamSkipped:
     """The stream was not tried: what stopped an earlier one stops it as well.
 
@@ -122,6 +140,7 @@ Event = (
     | StreamStarted
     | BatchStaged
     | StreamPublished
+    | StreamRetried
     | StreamFailed
     | StreamSkipped
     | ReplicationFinished

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mainstem.errors import ConfigError
 from mainstem.plan import MetadataColumn, constant, is_soft
 from mainstem.replication import Mode, Stream
 
@@ -18,6 +20,8 @@ __all__ = ["Settings"]
 
 _INSTANT = pa.timestamp("us", "UTC")
 _TRUTH = {"true": True, "false": False}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
+_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Settings:
             a primary key keeps them from doubling. ``SLING_GREATER_THAN_EQUAL``.
         state: Where cursors are kept: a connection and a schema or folder, ``MY_DB/schema``; ``None``: they
             are derived from the target. ``SLING_STATE``.
+        threads: So many streams run at once, each with connections of its own. ``SLING_THREADS``.
+        retries: A stream that failed for a reason that may pass, such as a connection that broke, is tried
+            so many times more. ``SLING_RETRIES``.
+        retry_delay: Seconds before the first retry; twice as many before each further one.
+            ``SLING_RETRY_DELAY``, such as ``2``, ``500ms``, ``30s`` or ``1m``.
     """
 
     allow_empty: bool = False
@@ -47,10 +56,16 @@ class Settings:
     exec_id: bool = False
     inclusive: bool | None = None
     state: str | None = None
+    threads: int = 1
+    retries: int = 2
+    retry_delay: float = 0.5
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from the process environment, or from the one given.
+
+        Raises:
+            ConfigError: One that is a number is none.
 
         Example:
             >>> Settings.from_environment({"SLING_LOADED_AT_COLUMN": "true"}).loaded_at
@@ -67,6 +82,9 @@ class Settings:
             exec_id=lower.get("SLING_EXEC_ID_COLUMN") == "true",
             inclusive=_TRUTH.get(lower.get("SLING_GREATER_THAN_EQUAL", "")),
             state=given.get("SLING_STATE") or None,
+            threads=_number(given, "SLING_THREADS", cls.threads, least=1),
+            retries=_number(given, "SLING_RETRIES", cls.retries, least=0),
+            retry_delay=_seconds(given, "SLING_RETRY_DELAY", cls.retry_delay),
         )
 
     def metadata_columns(self, started: datetime, run_id: str, stream: Stream) -> Sequence[MetadataColumn]:
@@ -97,6 +115,25 @@ class Settings:
         if self.loaded_at == "timestamp":
             return constant(name, moment, _INSTANT, role)
         return constant(name, moment and int(moment.timestamp()), pa.int64(), role)
+
+
+def _number(given: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+    text = given.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < least:
+        raise ConfigError(f"{name} is {text!r}.", hint=f"It is a whole number, {least} or more.")
+    return int(text)
+
+
+def _seconds(given: Mapping[str, str], name: str, default: float) -> float:
+    text = given.get(name, "").strip()
+    if not text:
+        return default
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ConfigError(f"{name} is {text!r}.", hint="It is a time such as 2, 500ms, 30s, 1m or 1h.")
+    return float(found.group(1)) * _UNITS[found.group(2)]
 
 
 def _row_ids(rows: int) -> pa.Array[Any]:

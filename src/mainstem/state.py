@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from mainstem.schema import Relation
 __all__ = ["State", "open_state"]
 
 _TABLE = "_sling_state"
+_making = threading.Lock()
 _COLUMNS = ("source", "target", "stream", "object", "value", "column_type")
 
 
@@ -129,6 +131,11 @@ class _DatabaseState(State):
 
     def _make(self) -> None:
         """Make the table, beforehand: some systems cannot within a transaction."""
+        # One stream makes it, where several run at once.
+        with _making:
+            self._make_alone()
+
+    def _make_alone(self) -> None:
         if self._made or self._endpoint.find(self._table) is not None:
             return
         schema = pa.schema([pa.field(name, pa.string()) for name in _COLUMNS])

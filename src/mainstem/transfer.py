@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mainstem.connections import is_secret
 from mainstem.endpoints import KeyProfile, Staging, Step
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
@@ -31,6 +32,9 @@ def phase_of(stream: Stream, phase: str) -> Iterator[None]:
         raise
     except MainstemError as error:
         raise StreamError(stream=stream.name, phase=phase, cause=error) from error
+    except Exception as error:
+        # The other streams go on; the traceback stays behind the error.
+        raise StreamError(stream=stream.name, phase=phase, cause=_unexpected(error)) from error
 
 
 class Transfer:
@@ -183,6 +187,15 @@ class Transfer:
 
     def _phase(self, name: str) -> Any:
         return phase_of(self._stream, name)
+
+
+def _unexpected(error: Exception) -> MainstemError:
+    said = str(error).strip().partition("\n")[0]
+    shown = "" if is_secret("", said) else f": {said.rstrip('.')}"
+    return MainstemError(
+        f"Nobody expected {type(error).__name__}{shown}.",
+        hint="Please report this with its traceback: it is a bug in mainstem or in the driver.",
+    )
 
 
 def _parts(batch: pa.RecordBatch, limit: int | None) -> Iterator[pa.RecordBatch]:

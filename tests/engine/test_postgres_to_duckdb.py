@@ -450,7 +450,7 @@ def test_a_server_that_dies_in_the_middle_fails_the_stream_and_skips_the_others(
             "streams": {"public.big": None, "public.small": None},
         }
         seen: list[object] = []
-        for event in run(config, {"PG": server.url, "DUCK": warehouse.url}):
+        for event in run(config, {"PG": server.url, "DUCK": warehouse.url}, settings=Settings(retries=0)):
             if isinstance(event, BatchStaged) and not any(isinstance(other, BatchStaged) for other in seen):
                 server.kill()
             seen.append(event)

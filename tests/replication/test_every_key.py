@@ -212,9 +212,9 @@ def test_hooks_of_the_replication_are_refused_by_type(stage: str) -> None:
 
 
 def test_a_setting_that_is_not_carried_out_is_refused_in_env() -> None:
-    refused = refusal({**config(), "env": {"SLING_THREADS": 4, "MY_OWN": 1, "SLING_ALLOW_EMPTY": True}})
+    refused = refusal({**config(), "env": {"SLING_TIMEOUT": 4, "MY_OWN": 1, "SLING_ALLOW_EMPTY": True}})
     assert refused is not None
-    assert "the setting SLING_THREADS" in refused
+    assert "the setting SLING_TIMEOUT" in refused
     assert "MY_OWN" not in refused
 
 

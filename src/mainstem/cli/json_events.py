@@ -14,6 +14,7 @@ from mainstem.events import (
     ReplicationStarted,
     StreamFailed,
     StreamPublished,
+    StreamRetried,
     StreamSkipped,
     StreamStarted,
 )
@@ -97,6 +98,21 @@ def _(event: StreamFailed) -> dict[str, Any]:
         "phase": error.phase,
         "error": type(error.cause).__name__,
         "message": str(error.cause),
+    }
+
+
+@event_as_data.register
+def _(event: StreamRetried) -> dict[str, Any]:
+    error = event.error
+    return {
+        "event": "stream_retried",
+        "stream": error.stream,
+        "phase": error.phase,
+        "error": type(error.cause).__name__,
+        "message": str(error.cause),
+        "attempt": event.attempt,
+        "attempts": event.attempts,
+        "seconds": event.seconds,
     }
 
 

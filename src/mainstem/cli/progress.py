@@ -18,6 +18,7 @@ from mainstem.events import (
     ReplicationStarted,
     StreamFailed,
     StreamPublished,
+    StreamRetried,
     StreamSkipped,
     StreamStarted,
 )
@@ -78,6 +79,7 @@ class _Bars:
 
     def show(self, event: Event) -> None:
         if isinstance(event, StreamStarted):
+            self._remove(event.stream)
             self._tasks[event.stream] = self._progress.add_task(
                 event.stream, total=event.estimated_rows, rows=0, rate=0.0, size="0 B"
             )
@@ -100,8 +102,13 @@ class _Bars:
         else:
             self._lines.show(event)
 
+    def _remove(self, stream: str) -> None:
+        """Take away the bar of an earlier attempt."""
+        if stream in self._tasks:
+            self._progress.remove_task(self._tasks.pop(stream))
+
     def _advance(self, stream: str, rows: int, size: int) -> None:
-        task = self._progress.tasks[self._tasks[stream]]
+        task = next(each for each in self._progress.tasks if each.id == self._tasks[stream])
         rate = rows / task.elapsed if task.elapsed else 0.0
         self._progress.update(task.id, completed=rows, rows=rows, rate=rate, size=_size(size))
 
@@ -133,6 +140,12 @@ def _(event: StreamPublished) -> Text:
 @_line.register
 def _(event: StreamFailed) -> Text:
     return Text(str(event.error), style="red")
+
+
+@_line.register
+def _(event: StreamRetried) -> Text:
+    again = f"Attempt {event.attempt} of {event.attempts} in {event.seconds:g} s."
+    return Text(f"{event.error} {again}", style="yellow")
 
 
 @_line.register

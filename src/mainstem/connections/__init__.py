@@ -3,6 +3,7 @@
 from mainstem.connections.definition import ConnectionLike, connection_of
 from mainstem.connections.model import Connection, Secret
 from mainstem.connections.resolve import ConnectionBook, ListedConnection
+from mainstem.connections.secrecy import is_secret
 from mainstem.connections.url import connection_from_url
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "Secret",
     "connection_from_url",
     "connection_of",
+    "is_secret",
 ]

@@ -120,6 +120,22 @@ class Connection:
             )
         return value
 
+    def whole_number(self, key: str) -> int | None:
+        """Return a property as a whole number; ``None`` where it is not given.
+
+        Raises:
+            ConnectionConfigError: It is none.
+        """
+        value = self.text(key)
+        if not value:
+            return None
+        try:
+            return int(value)
+        except ValueError as error:
+            raise ConnectionConfigError(
+                f"Connection {self.name} ({self.type}): {key!r} is no whole number."
+            ) from error
+
     def _hidden(self, key: str, value: Any) -> str | Secret:
         if isinstance(value, Secret):
             return value

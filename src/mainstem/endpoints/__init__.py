@@ -2,7 +2,13 @@
 
 from mainstem.endpoints.base import CatalogEntry, Endpoint, Query, Source, SourceTable
 from mainstem.endpoints.comparable import Form, FormKind, Written
-from mainstem.endpoints.registry import cancel_all, open_endpoint, open_source, open_target
+from mainstem.endpoints.registry import (
+    cancel_all,
+    open_endpoint,
+    open_source,
+    open_target,
+    target_capabilities,
+)
 from mainstem.endpoints.sql import SqlTarget
 from mainstem.endpoints.steps import (
     AddColumn,
@@ -59,4 +65,5 @@ __all__ = [
     "open_endpoint",
     "open_source",
     "open_target",
+    "target_capabilities",
 ]

@@ -11,10 +11,10 @@ from weakref import WeakSet
 
 from mainstem.connections import Connection
 from mainstem.endpoints.base import Endpoint, Source
-from mainstem.endpoints.target import Target
+from mainstem.endpoints.target import Capabilities, Target
 from mainstem.errors import ConfigError, ConnectionConfigError
 
-__all__ = ["cancel_all", "open_endpoint", "open_source", "open_target"]
+__all__ = ["cancel_all", "open_endpoint", "open_source", "open_target", "target_capabilities"]
 
 _Opened = TypeVar("_Opened", bound=Endpoint)
 
@@ -80,6 +80,19 @@ def open_target(connection: Connection) -> Target:
     if not issubclass(found, Target):
         raise _cannot_be(connection, "written")
     return _remembered(found(connection))
+
+
+def target_capabilities(connection: Connection) -> Capabilities:
+    """What systems of a connection's kind can do, without opening it.
+
+    Raises:
+        ConnectionConfigError: Its type is unknown or cannot be written yet.
+        ConfigError: Its driver is not installed.
+    """
+    found = _endpoint_class(connection)
+    if not issubclass(found, Target):
+        raise _cannot_be(connection, "written")
+    return found.capabilities
 
 
 def _remembered(endpoint: _Opened) -> _Opened:

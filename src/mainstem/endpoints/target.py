@@ -29,6 +29,7 @@ class Capabilities:
         case_sensitive: Tables whose names differ only in case are two tables.
         moves_between_schemas: A table can be moved into another schema; where not, its rows are copied.
         table_keys: The kinds of `table_keys` that a table can have.
+        parallel_streams: Several streams can be written to it at once.
     """
 
     transactional_ddl: bool = True
@@ -38,6 +39,7 @@ class Capabilities:
     case_sensitive: bool = False
     moves_between_schemas: bool = True
     table_keys: frozenset[str] = frozenset({"primary", "unique", "index"})
+    parallel_streams: bool = True
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ def check_specs(definition: SlingDefinition) -> Sequence[dg.AssetCheckSpec]:
             blocking=setting.blocking,
         )
         for name in definition.streams
+        # Most streams ask for none, and to copy them all takes time.
+        if definition.dagster_meta(name).get("checks")
         for setting in check_settings(definition.stream_with_meta(name))
     ]
 

@@ -19,7 +19,7 @@ from mainstem.sling.catalog import CatalogSnapshot, SnapshotTable
 from mainstem.sling.expansion import expanded
 from mainstem.sling.meta import dagster_meta
 from mainstem.sling.snapshot import Connections, expand_for_definitions
-from mainstem.sling.translator import DagsterSlingTranslator
+from mainstem.sling.translator import DagsterSlingTranslator, spec_attributes
 from mainstem.sling.written import WrittenStreams
 
 __all__ = ["SlingDefinition"]
@@ -91,13 +91,13 @@ class SlingDefinition:
     def specs(self) -> Mapping[str, dg.AssetSpec]:
         """What the translator makes of each stream that is not disabled, by the stream's name.
 
+        With this note for the resource, and with a code version of its own.
+
         Raises:
             ReplicationError: Two streams are the same asset.
         """
-        specs = {
-            name: self.translator.get_asset_spec(self._definition(stream))
-            for name, stream in self.streams.items()
-        }
+        note = definition_metadata(self)
+        specs = {name: self._spec(stream, note) for name, stream in self.streams.items()}
         first: dict[dg.AssetKey, str] = {}
         for name, spec in specs.items():
             if first.setdefault(spec.key, name) != name:
@@ -109,27 +109,28 @@ class SlingDefinition:
         return specs
 
     @cached_property
+    def order(self) -> Mapping[str, Collection[str]]:
+        """By a stream's name, the streams whose assets its own depends on: they are published before it."""
+        streams = {spec.key: name for name, spec in self.specs.items()}
+        return {
+            name: {streams[dep.asset_key] for dep in spec.deps if dep.asset_key in streams}
+            for name, spec in self.specs.items()
+        }
+
+    @cached_property
     def written(self) -> WrittenStreams:
         """The streams as they were written."""
         return WrittenStreams(self.replication)
 
     def asset_specs(self, partitions_def: dg.PartitionsDefinition[Any] | None) -> Sequence[dg.AssetSpec]:
-        """The specs of the assets: with this note for the resource, and with a code version of their own.
+        """The specs of the assets.
 
         Args:
             partitions_def: The partitions of all assets; ``None`` leaves those that the translator gave.
         """
-        note = definition_metadata(self)
-        return [
-            # Once: to make a spec takes longer than all else here.
-            spec.replace_attributes(
-                code_version=spec.code_version or self.written.code_version(self.streams[name]),
-                partitions_def=partitions_def or spec.partitions_def,
-                metadata={**spec.metadata, **note},
-                skippable=True,
-            )
-            for name, spec in self.specs.items()
-        ]
+        if partitions_def is None:
+            return list(self.specs.values())
+        return [spec.replace_attributes(partitions_def=partitions_def) for spec in self.specs.values()]
 
     def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
         """The streams that write these assets, in the order of the document."""
@@ -138,7 +139,11 @@ class SlingDefinition:
     def stream_with_meta(self, name: str) -> Stream:
         """A stream with the ``meta.dagster`` that a translator sees: key by key over that of ``defaults``."""
         stream = self.streams[name]
-        return replace(stream, meta={**stream.meta, "dagster": dagster_meta(self._definition(stream))})
+        return replace(stream, meta={**stream.meta, "dagster": self.dagster_meta(name)})
+
+    def dagster_meta(self, name: str) -> Mapping[str, Any]:
+        """The ``meta.dagster`` of a stream that a translator sees."""
+        return dagster_meta(self._definition(self.streams[name]))
 
     def source_of(self, stream: str) -> dg.AssetKey | None:
         """The asset that a stream's columns come from; ``None`` where its dependencies do not tell.
@@ -150,6 +155,21 @@ class SlingDefinition:
             usual = set(self.translator.get_deps_asset_key(self._definition(self.streams[stream])))
             upstream = [key for key in upstream if key in usual]
         return upstream[0] if len(upstream) == 1 else None
+
+    def _spec(self, stream: Stream, note: Mapping[str, Any]) -> dg.AssetSpec:
+        given = self._definition(stream)
+        if type(self.translator).get_asset_spec is DagsterSlingTranslator.get_asset_spec:
+            # At once: to make a spec takes longer than all else here, and to change it is to make another.
+            said = spec_attributes(self.translator, given)
+            metadata = {**said.pop("metadata"), **note}
+            code_version = self.written.code_version(stream)
+            return dg.AssetSpec(**said, metadata=metadata, code_version=code_version, skippable=True)
+        spec = self.translator.get_asset_spec(given)
+        return spec.replace_attributes(
+            code_version=spec.code_version or self.written.code_version(stream),
+            metadata={**spec.metadata, **note},
+            skippable=True,
+        )
 
     def _definition(self, stream: Stream) -> Mapping[str, Any]:
         """What a translator is given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from typing_extensions import override
@@ -14,6 +15,7 @@ from mainstem.endpoints import Endpoint, open_endpoint
 from mainstem.engine import run
 from mainstem.events import Event
 from mainstem.schema import Relation
+from mainstem.settings import Settings
 from mainstem.sling.command import run_command
 from mainstem.sling.general import general_type
 from mainstem.sling.overrides import overridden
@@ -30,17 +32,32 @@ class EmbeddedRunner(Runner):
         book: The connections.
         environment: What the command line gets in its environment, besides the process's: it may be secret.
         redact: Masks what of it is secret.
+        settings: Settings that win over the environment's, by the engine's names; ``None`` is not given.
     """
 
-    def __init__(self, book: ConnectionBook, environment: Mapping[str, str], redact: Redactor) -> None:
+    def __init__(
+        self,
+        book: ConnectionBook,
+        environment: Mapping[str, str],
+        redact: Redactor,
+        settings: Mapping[str, Any],
+    ) -> None:
         self._book = book
+        self._settings = {name: value for name, value in settings.items() if value is not None}
         self._environment = environment
         self._redact = redact
 
     @override
     def run(self, request: Request) -> Generator[Event | Said, None, None]:
         replication = overridden(request.definition.replication, request.overrides)
-        yield from run(replication, self._book, streams=request.streams)
+        environment = {**self._book.variables, **replication.variables}
+        yield from run(
+            replication,
+            self._book,
+            streams=request.streams,
+            settings=replace(Settings.from_environment(environment), **self._settings),
+            after=request.definition.order,
+        )
 
     @override
     def row_count(self, connection: str, table: str) -> int:

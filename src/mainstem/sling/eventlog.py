@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections import deque
 
 from mainstem.assets import ExecutionContext
-from mainstem.events import BatchStaged, Event, StreamFailed, StreamPublished, StreamSkipped, StreamStarted
+from mainstem.events import (
+    BatchStaged,
+    Event,
+    StreamFailed,
+    StreamPublished,
+    StreamRetried,
+    StreamSkipped,
+    StreamStarted,
+)
 from mainstem.sling.progress import Progress, readable_bytes
 from mainstem.sling.runner import Said
 
@@ -44,6 +52,9 @@ class EventLog:
             self._progress(event)
         elif isinstance(event, StreamFailed):
             self.say("error", str(event.error))
+        elif isinstance(event, StreamRetried):
+            again = f"attempt {event.attempt} of {event.attempts} in {event.seconds:g} s"
+            self.say("warning", f"{event.error} Tried again: {again}.")
         elif isinstance(event, StreamSkipped):
             because = event.because
             self.say(

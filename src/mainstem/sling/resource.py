@@ -41,6 +41,12 @@ class SlingResource(dg.ConfigurableResource[None]):
         connections: The connections that replications may name, besides those of the environment.
         engine: ``embedded`` runs replications in this process. ``cli`` runs Sling's program, which
             ``SLING_BINARY`` names, or which is on the path; it is never downloaded.
+        threads: So many streams run at once, each with connections of its own; those whose assets depend on
+            each other run in that order. ``None`` takes ``SLING_THREADS``, or 1. Not with ``cli``.
+        retries: A stream that failed for a reason that may pass is tried so many times more. ``None`` takes
+            ``SLING_RETRIES``, or 2. Not with ``cli``.
+        retry_delay: Seconds before the first retry; twice as many before each further one. ``None`` takes
+            ``SLING_RETRY_DELAY``, or half a second. Not with ``cli``.
 
     Example::
 
@@ -58,6 +64,9 @@ class SlingResource(dg.ConfigurableResource[None]):
 
     connections: list[SlingConnectionResource] = Field(default_factory=list)
     engine: Literal["embedded", "cli"] = "embedded"
+    threads: int | None = Field(default=None, ge=1)
+    retries: int | None = Field(default=None, ge=0)
+    retry_delay: float | None = Field(default=None, ge=0)
 
     _lines: deque[str] = PrivateAttr(default_factory=lambda: deque(maxlen=_KEPT_LINES))
 
@@ -214,7 +223,12 @@ class SlingResource(dg.ConfigurableResource[None]):
         environment = {each.name: each.sling_definition().reveal() for each in given}
         book = ConnectionBook(connections)
         if self.engine == "embedded":
-            return EmbeddedRunner(book, environment, Redactor(connections, variables))
+            given_settings = {
+                "threads": self.threads,
+                "retries": self.retries,
+                "retry_delay": self.retry_delay,
+            }
+            return EmbeddedRunner(book, environment, Redactor(connections, variables), given_settings)
         # Sling finds connections in places of its own as well, and these have secrets too.
         found = [_found(book, name) for name in needed or ()]
         redact = Redactor([*connections, *(each for each in found if each)], variables)

@@ -13,7 +13,7 @@ from mainstem.assets import condition_of_policy
 from mainstem.errors import ConfigError
 from mainstem.sling.meta import automation_condition_of, dagster_meta, freshness_policy_of
 
-__all__ = ["DagsterSlingTranslator", "StreamDefinition"]
+__all__ = ["DagsterSlingTranslator", "StreamDefinition", "spec_attributes"]
 
 StreamDefinition = Mapping[str, Any]
 
@@ -42,18 +42,7 @@ class DagsterSlingTranslator:
 
     def get_asset_spec(self, stream_definition: StreamDefinition) -> dg.AssetSpec:
         """Return the asset that a stream writes, depending on the asset that it reads."""
-        return dg.AssetSpec(
-            key=self.get_asset_key(stream_definition),
-            deps=list(self.get_deps_asset_key(stream_definition)),
-            description=self.get_description(stream_definition),
-            metadata=self.get_metadata(stream_definition),
-            tags=self.get_tags(stream_definition),
-            kinds=self.get_kinds(stream_definition),
-            group_name=self.get_group_name(stream_definition),
-            owners=self.get_owners(stream_definition),
-            automation_condition=self.get_automation_condition(stream_definition),
-            freshness_policy=freshness_policy_of(dagster_meta(stream_definition), stream_definition["name"]),
-        )
+        return dg.AssetSpec(**spec_attributes(self, stream_definition))
 
     def sanitize_stream_name(self, stream_name: str) -> str:
         """Return the name in lower case, with everything but letters, digits and dots as underscores.
@@ -138,3 +127,22 @@ class DagsterSlingTranslator:
                     hint="Use lower-case letters, digits and underscores.",
                 )
         return dg.AssetKey(parts)
+
+
+def spec_attributes(
+    translator: DagsterSlingTranslator, stream_definition: StreamDefinition
+) -> dict[str, Any]:
+    """What the default :meth:`DagsterSlingTranslator.get_asset_spec` makes an asset of, by `dg.AssetSpec`'s names."""
+    meta = dagster_meta(stream_definition)
+    return {
+        "key": translator.get_asset_key(stream_definition),
+        "deps": list(translator.get_deps_asset_key(stream_definition)),
+        "description": translator.get_description(stream_definition),
+        "metadata": translator.get_metadata(stream_definition),
+        "tags": translator.get_tags(stream_definition),
+        "kinds": translator.get_kinds(stream_definition),
+        "group_name": translator.get_group_name(stream_definition),
+        "owners": translator.get_owners(stream_definition),
+        "automation_condition": translator.get_automation_condition(stream_definition),
+        "freshness_policy": freshness_policy_of(meta, stream_definition["name"]),
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,26 +72,30 @@ class WrittenStreams:
         }
         files = {name: _text(name, self._replication.document.source) for name in _files(parts)}
         text = json.dumps({**parts, "files": files}, sort_keys=True, default=str)
-        env = written.get("env") or {}
+        env = written.get("env")
+        if not env:
+            return _digest(f"{text}{{}}")
         used = {
             key: value
             for key, value in env.items()
             if key.startswith(_SETTING) or f"{{{key}}}" in text or f"{{env.{key}}}" in text
         }
-        settings = json.dumps(used, sort_keys=True, default=str)
-        return hashlib.sha256(f"{text}{settings}".encode()).hexdigest()[:16]
+        return _digest(f"{text}{json.dumps(used, sort_keys=True, default=str)}")
 
 
-def _files(value: Any) -> Iterator[str]:
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _files(value: Any) -> list[str]:
     """The ``file://`` paths among the values, and the name of a stream that is a file."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _files(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _files(item)
-    elif isinstance(value, str) and (value.startswith(_FILE) or value.endswith(".sql")):
-        yield value
+    if isinstance(value, str):
+        return [value] if value.startswith(_FILE) or value.endswith(".sql") else []
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return []
+    return [name for item in value for name in _files(item)]
 
 
 def _text(name: str, document: str) -> str | None:

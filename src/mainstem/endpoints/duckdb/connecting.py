@@ -196,7 +196,9 @@ def duckdb_errors(name: str) -> Iterator[None]:
     except duckdb.TransactionException as error:
         if "conflict" not in str(error).lower() and "another transaction" not in str(error):
             raise _refusal(name, error) from error
-        raise TargetBusyError(f"{name}: another writer was in the way: {_first_line(error)}") from error
+        raise TargetBusyError(
+            f"{name}: another writer was in the way: {_first_line(error)}", transient=True
+        ) from error
     except duckdb.ConversionException as error:
         raise LossyTypeError(f"{name}: DuckDB cannot convert a value: {_first_line(error)}") from error
     except (duckdb.Error, pa.ArrowException, OSError) as error:

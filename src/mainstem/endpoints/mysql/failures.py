@@ -31,6 +31,8 @@ _BROKEN = frozenset(
     }
 )
 _BUSY = frozenset({ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, _SNAPSHOT_CHANGED})
+# What a moment later may be over; a lock was waited for already.
+_PASSING = frozenset({ER.LOCK_DEADLOCK, _SNAPSHOT_CHANGED})
 LOSSY = frozenset(
     {
         *(ER.WARN_DATA_OUT_OF_RANGE, ER.WARN_DATA_TRUNCATED, ER.TRUNCATED_WRONG_VALUE, ER.DATA_TOO_LONG),
@@ -58,6 +60,7 @@ _CONNECT_HINTS = {
     ER.CON_COUNT_ERROR: "The server has no connection left: close some, or raise its max_connections.",
     ER.HOST_NOT_PRIVILEGED: "The server lets nobody in from this host.",
 }
+_PASSING_REFUSALS = ("Connection refused", "No such file or directory", "timed out", "Lost connection")
 _HOST_HINTS = {
     "Connection refused": "Is the server running, and is the port right?",
     "Name or service not known": "Is the host name right?",
@@ -107,6 +110,7 @@ def connect_error(connection: Connection, place: str, error: Exception) -> Endpo
     return ConnectError(
         f"{connection.name}: the MySQL server at {place} refused the connection: {reason.rstrip('.')}.",
         hint=hint,
+        transient=code == ER.CON_COUNT_ERROR or any(sign in said for sign in _PASSING_REFUSALS),
     )
 
 
@@ -117,7 +121,9 @@ def _translated(name: str, error: pymysql.err.MySQLError) -> EndpointError:
     message = f"{name}: MySQL said: {said.rstrip('.')}."
     if code in _BUSY:
         return TargetBusyError(
-            message, hint="Another writer or a long transaction was in the way: run again."
+            message,
+            hint="Another writer or a long transaction was in the way: run again.",
+            transient=code in _PASSING,
         )
     if code in LOSSY:
         return LossyTypeError(message)
@@ -132,6 +138,7 @@ def _broken(name: str, said: str) -> ConnectError:
     return ConnectError(
         f"{name}: the connection to MySQL broke: {said.rstrip('.') or 'it is closed'}.",
         hint="Is the server up? Run again.",
+        transient=True,
     )
 
 

@@ -39,11 +39,27 @@ _BROKEN = (
     "SSL SYSCALL",
 )
 
+# How it refuses a connection for now.
+_PASSING_REFUSALS = (
+    "Connection refused",
+    "No such file or directory",
+    "too many clients",
+    "remaining connection slots",
+    "starting up",
+    "shutting down",
+    "in recovery mode",
+    "timeout expired",
+    "timed out",
+    *_BROKEN,
+)
+
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BUSY = {"55P03": "a lock was not let go in time", "40P01": "a deadlock", "40001": "another transaction"}
 _LOSSY = frozenset(
     {"22000", "22001", "22003", "22007", "22008", "22021", "22P02", "22P03", "22P05", "22030", "2200N"}
 )
+# What a moment later may be over; a lock was waited for already.
+_PASSING = frozenset({"40P01", "40001"})
 # Whose detail names objects, never a row's values.
 _DETAILED = frozenset({"2BP01", "0A000", "55006", "42P16"})
 _HINTS = {
@@ -120,6 +136,7 @@ def _refusal(name: str, error: psycopg.Error, about: str | None, writing: bool) 
         return TargetBusyError(
             f"{name}: {_BUSY[state]} was in the way{place}: {message}.",
             hint="Who holds it? `select * from pg_stat_activity` tells. Run again when it is free.",
+            transient=state in _PASSING,
         )
     if writing and state in _LOSSY:
         column = _column_of(error)
@@ -127,7 +144,13 @@ def _refusal(name: str, error: psycopg.Error, about: str | None, writing: bool) 
             f"{name}: a value does not fit{f' column {column}' if column else ''}{place}: {message}.",
             hint="Declare another type under `columns`, or leave the column out.",
         )
-    return EndpointError(f"{name}: PostgreSQL said{place}: {message}", hint=_HINTS.get(state))
+    # Two sessions that make the same schema or type at once: one of them is told of a catalogue's index.
+    is_race = state == "23505" and (error.diag.schema_name == "pg_catalog" or "pg_" in message)
+    return EndpointError(
+        f"{name}: PostgreSQL said{place}: {message}",
+        hint=_HINTS.get(state),
+        transient=is_race or state == "53300" or "tuple concurrently" in message,
+    )
 
 
 def _column_of(error: psycopg.Error) -> str | None:
@@ -144,7 +167,9 @@ def _is_broken(message: str) -> bool:
 
 def _broken(name: str, message: str) -> ConnectError:
     return ConnectError(
-        f"{name}: the connection to PostgreSQL broke: {message}.", hint="Is the server up? Run again."
+        f"{name}: the connection to PostgreSQL broke: {message}.",
+        hint="Is the server up? Run again.",
+        transient=True,
     )
 
 
@@ -183,7 +208,9 @@ def _connect_error(connection: Connection, error: Exception) -> ConnectError:
     }
     hint = next((text for sign, text in hints.items() if sign in reason), None)
     return ConnectError(
-        f"{connection.name}: PostgreSQL at {host}:{port} refused the connection: {reason}.", hint=hint
+        f"{connection.name}: PostgreSQL at {host}:{port} refused the connection: {reason}.",
+        hint=hint,
+        transient=any(sign in reason for sign in _PASSING_REFUSALS),
     )
 
 

@@ -59,7 +59,8 @@ class SQLite(SQLiteSource, SqlTarget):
     journal mode is, and a killed run leaves nothing in it. What others hold is waited for, up to a minute.
     """
 
-    capabilities = Capabilities(merge_strategy="update_insert")
+    # One writer has the whole file.
+    capabilities = Capabilities(merge_strategy="update_insert", parallel_streams=False)
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

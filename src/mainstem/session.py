@@ -1,0 +1,176 @@
+"""An open source and an open target, through which streams go one after the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from mainstem.endpoints import SourceTable
+from mainstem.errors import ReplicationError, StreamError
+from mainstem.events import Event, StreamPublished, StreamRetried, StreamStarted
+from mainstem.plan import RunFacts, StreamPlan, StreamPlanner
+from mainstem.replication import Stream
+from mainstem.report import ReportedColumn, StreamReport
+from mainstem.settings import Settings
+from mainstem.state import State
+from mainstem.transfer import Transfer, phase_of
+
+__all__ = ["Opened", "Session", "Writers"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a session works with.
+
+    Attributes:
+        facts: The open source and target, and what all streams share.
+        state: Where cursors are kept; ``None``: they are derived from the target.
+    """
+
+    facts: RunFacts
+    state: State | None = None
+
+
+@dataclass
+class Writers:
+    """Which stream of a run writes which table. Sessions of several threads share it."""
+
+    _first: dict[str, str] = field(default_factory=dict)
+
+    def refuse_second(self, plan: StreamPlan, stream: Stream) -> None:
+        """Refuse a stream whose table another one writes: that would leave the rows of the second alone.
+
+        Raises:
+            ReplicationError: With both streams.
+        """
+        first = self._first.setdefault(str(plan.target).lower(), stream.name)
+        if first != stream.name:
+            raise ReplicationError(
+                f"The streams {first} and {stream.name} would both be written to {plan.target}.",
+                position=stream.position,
+                hint="Give one of them an `object` of its own.",
+            )
+
+
+class Session:
+    """Runs streams, each to its end, with as many attempts as it may take.
+
+    It opens its source and target with its first stream, and again after an error that broke them. One
+    thread uses it; any may :meth:`stop` it.
+
+    Args:
+        opening: Opens source and target; what is to be closed goes into the stack.
+        settings: How often a stream is tried, among others.
+        writers: What the run's other sessions write.
+    """
+
+    def __init__(self, opening: Callable[[ExitStack], Opened], settings: Settings, writers: Writers) -> None:
+        self._opening = opening
+        self._settings = settings
+        self._writers = writers
+        self._stack = ExitStack()
+        self._opened: Opened | None = None
+        self._stopped = threading.Event()
+
+    def run(self, stream: Stream) -> Iterator[Event]:
+        """Run one stream.
+
+        Raises:
+            StreamError: It failed for good; its target is as it was.
+        """
+        attempts = self._settings.retries + 1
+        for attempt in range(1, attempts + 1):
+            try:
+                yield from self._attempt(stream)
+                return
+            except StreamError as error:
+                if not error.transient:
+                    raise
+                # Whatever broke, the next attempt begins with connections of its own.
+                self.close()
+                if attempt == attempts or self._stopped.is_set():
+                    raise
+                wait = self._settings.retry_delay * 2 ** (attempt - 1)
+                yield StreamRetried(error, attempt + 1, attempts, wait)
+                self._stopped.wait(wait)
+
+    def stop(self) -> None:
+        """Break off what it does. Any thread may call this, and more than once."""
+        self._stopped.set()
+        opened = self._opened
+        if opened is not None:
+            opened.facts.source.cancel()
+            opened.facts.target.cancel()
+
+    def close(self) -> None:
+        """Let go of source and target. Another stream opens them again."""
+        self._opened = None
+        stack, self._stack = self._stack, ExitStack()
+        stack.close()
+
+    def _attempt(self, stream: Stream) -> Iterator[Event]:
+        began = time.monotonic()
+        with phase_of(stream, "connect"):
+            if self._opened is None:
+                self._opened = self._opening(self._stack)
+                self._opened.facts.target.connect_to_write()
+            opened = self._opened
+        with ExitStack() as locks:
+            with phase_of(stream, "plan"):
+                planner = StreamPlanner(stream, opened.facts)
+                # Where the stream goes on must not change between the plan and the publish.
+                locks.enter_context(opened.facts.target.locked(planner.target))
+                plan = planner.plan()
+                self._writers.refuse_second(plan, stream)
+            yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
+            transfer = Transfer(stream, plan, opened.facts, self._settings, opened.state)
+            yield from transfer.run()
+            with phase_of(stream, "publish"):
+                report = _report(plan, transfer, opened.facts, time.monotonic() - began)
+        yield StreamPublished(report)
+
+
+def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: float) -> StreamReport:
+    """What the stream did, with the table as its readers see it now."""
+    found = facts.target.inspect(plan.target)
+    extra: dict[str, Any] = {"mode": plan.mode.value}
+    if plan.merge_strategy:
+        extra["merge_strategy"] = plan.merge_strategy
+    if plan.update_key:
+        extra["cursor_before"] = plan.cursor.value if plan.cursor else None
+        extra["cursor_after"] = transfer.cursor or extra["cursor_before"]
+    return StreamReport(
+        stream=plan.stream,
+        tool="sling",
+        target=str(plan.target),
+        storage=facts.target.connection.type,
+        rows=transfer.rows,
+        row_count=facts.target.count(found.relation) if found and found.relation else None,
+        bytes=transfer.bytes,
+        seconds=seconds,
+        columns=_columns(plan, found) if found else [],
+        notes=transfer.notes,
+        extra={key: value for key, value in extra.items() if value is not None},
+    )
+
+
+def _columns(plan: StreamPlan, found: SourceTable) -> Sequence[ReportedColumn]:
+    """The target's columns, with where each comes from."""
+    origin = {column.name.lower(): column for column in plan.columns}
+    reported = []
+    for column in found.columns:
+        planned = origin.get(column.name.lower())
+        reported.append(
+            ReportedColumn(
+                name=column.name,
+                type=column.native_type,
+                nullable=column.nullable,
+                description=column.comment or (planned.description if planned else None),
+                sources=[planned.source.name] if planned else None,
+            )
+        )
+    return reported
