@@ -54,7 +54,7 @@ MAY_IMPORT = {
     # The command line knows the engine and all below it, and no adapter.
     "cli": PLANNING | {"_version", "settings", "engine", "api"},
     # Real servers, and the suites that every endpoint is held to.
-    "testing": PLANNING | {"engine", "api"},
+    "testing": PLANNING | {"engine", "api", "files"},
     "__init__": {"_version", "api"},
 }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import PurePosixPath
-from typing import Any
 
 import dagster as dg
 
 from mainstem.assets import ExecutionContext
-from mainstem.dbt.manifest import Manifest, Node, attached_node, is_asset, node_of, upstream_ids
+from mainstem.dbt.manifest import Manifest, Node, fqns_of, is_asset, node_of, upstream_ids
 from mainstem.dbt.nodes import RunNodes
 from mainstem.dbt.specs import DbtDefinition
 
@@ -48,7 +48,7 @@ def selection_arguments(
         return definition.selection.arguments(), {}
     assets = {uid for uid, key in nodes.assets.items() if key in keys}
     tests = {uid for uid, key in nodes.checks.items() if key in check_keys}
-    own_tests = {uid for uid in definition.tests if _tests_own_node(definition, uid)}
+    own_tests = {uid for uid, about in definition.tests.items() if about in definition.nodes}
     if assets == definition.nodes and own_tests <= tests:
         return definition.selection.arguments(), {}
     wanted = [*sorted(assets), *sorted(tests), *_other_tests(definition, assets, tests)]
@@ -56,31 +56,25 @@ def selection_arguments(
     return ["--select", *_criteria(definition.manifest, wanted, by_name=by_name)], _EXACTLY
 
 
-def _tests_own_node(definition: DbtDefinition, unique_id: str) -> bool:
-    return attached_node(definition.manifest, node_of(definition.manifest, unique_id)) in definition.nodes
-
-
 def _other_tests(definition: DbtDefinition, assets: set[str], tests: set[str]) -> Iterator[str]:
     """Yield the tests that are no checks, and whose every parent is selected.
 
     They belong to the nodes as the checks do, so they run unless a check of the same nodes is deselected.
     """
+    if any(about in assets and uid not in tests for uid, about in definition.tests.items()):
+        return
     manifest = definition.manifest
-    for uid in definition.tests - tests:
-        if attached_node(manifest, node_of(manifest, uid)) in assets:
-            return
-    every = [*manifest["nodes"].items(), *(manifest.get("unit_tests") or {}).items()]
-    for uid, node in every:
-        if node["resource_type"] not in ("test", "unit_test") or uid in definition.tests:
+    for uid in (*manifest["nodes"], *(manifest.get("unit_tests") or ())):
+        if not uid.startswith(("test.", "unit_test.")) or uid in definition.tests:
             continue
-        parents = upstream_ids(manifest, node)
+        parents = upstream_ids(manifest, node_of(manifest, uid))
         if parents and assets.issuperset(parents):
             yield uid
 
 
 def _criteria(manifest: Manifest, unique_ids: Iterable[str], *, by_name: bool) -> Sequence[str]:
     """Name each node such that dbt selects it and no other."""
-    matches = Counter(name for node in _named_nodes(manifest) for name in _names(node))
+    matches = Counter(name for fqn in fqns_of(manifest) for name in _names(fqn))
     return [_criterion(node_of(manifest, uid), matches, by_name=by_name) for uid in unique_ids]
 
 
@@ -96,13 +90,11 @@ def _criterion(node: Node, matches: Mapping[str, int], *, by_name: bool) -> str:
     return f"{criterion},file:{file},resource_type:{node['resource_type']},package:{node['package_name']}"
 
 
-def _named_nodes(manifest: Manifest) -> Iterator[Mapping[str, Any]]:
-    for collection in ("nodes", "exposures", "metrics", "semantic_models", "saved_queries", "unit_tests"):
-        yield from (manifest.get(collection) or {}).values()
-
-
-def _names(node: Node) -> set[str]:
+def _names(fqn: Sequence[str]) -> set[str]:
     """All names by which dbt finds a node: its last part, or its parts from the first or second on."""
-    parts = ".".join(node["fqn"]).split(".")
-    starts = [".".join(parts[start:end]) for start in (0, 1) for end in range(start + 1, len(parts) + 1)]
-    return {node["fqn"][-1], *starts}
+    parts = ".".join(fqn).split(".")
+    return {fqn[-1], *accumulate(parts, _joined), *accumulate(parts[1:], _joined)}
+
+
+def _joined(before: str, part: str) -> str:
+    return f"{before}.{part}"

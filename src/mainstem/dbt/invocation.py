@@ -112,7 +112,10 @@ class DbtCliInvocation:
         Raises:
             ConfigError: None was given, and dbt has not written one.
         """
-        return self._manifest if self._manifest else read_manifest(self.target_path / "manifest.json")
+        # To ask whether it is empty is to parse all of it.
+        if self._manifest is not None:
+            return self._manifest
+        return read_manifest(self.target_path / "manifest.json")
 
     def wait(self) -> Self:
         """Wait for dbt to end.
@@ -203,7 +206,7 @@ class DbtCliInvocation:
         self._traces = with_lineage
         known: list[str] = []
         # Without a manifest of its own, an op does not know what the command is going to read.
-        if with_lineage and self._manifest:
+        if with_lineage and self._manifest is not None:
             known = self._columns.known(around_selected(self.context, self._nodes))
         self._ask(columns=True, lineage=with_lineage, known=known)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ __all__ = [
     "attached_node",
     "dagster_meta",
     "did_you_mean",
+    "fqns_of",
     "is_asset",
     "is_asset_id",
     "node_of",
@@ -99,6 +100,14 @@ def node_of(manifest: Manifest, unique_id: str) -> Node:
         f"The dbt manifest has no node {unique_id}.",
         hint="Run `dbt parse` in the project to write the manifest anew.",
     )
+
+
+def fqns_of(manifest: Manifest) -> Iterable[Sequence[str]]:
+    """Return the path of names, from the package on, of whatever dbt can select, in no order."""
+    if isinstance(manifest, ManifestFile):
+        return manifest.fqns()
+    nodes = (node for collection in _COLLECTIONS for node in (manifest.get(collection) or {}).values())
+    return (node["fqn"] for node in nodes if "fqn" in node)
 
 
 def is_asset(node: Node) -> bool:

@@ -21,6 +21,7 @@ __all__ = ["ManifestFile"]
 _UNIQUE_ID = b'"unique_id": "'
 _THEN_VALUE = b": "
 _HEAD = re.compile(r'\s*\{\s*"metadata": ')
+_FQN = re.compile(rb'"fqn": (\[(?:"(?:[^"\\]|\\.)*"(?:, )?)*\])')
 _EPHEMERAL = b'"materialized": "ephemeral"'
 # Where dbt keeps what it gives a unique id, by the id's first word; all else is among the nodes.
 _COLLECTIONS = {
@@ -83,6 +84,14 @@ class ManifestFile(Mapping[str, Any]):
             return frozenset()
         nodes = self["nodes"].items()
         return frozenset(uid for uid, node in nodes if node["config"].get("materialized") == "ephemeral")
+
+    def fqns(self) -> list[list[str]]:
+        """Return the path of names of whatever has one, without parsing the rest of it."""
+        if self._whole is not None:
+            nodes = (node for name in self._collections for node in self._whole.get(name, {}).values())
+            return [node["fqn"] for node in nodes if "fqn" in node]
+        found: list[list[str]] = loads(b"[" + b",".join(_FQN.findall(self._content)) + b"]")
+        return found
 
     def whole(self, *, keep: bool = False) -> dict[str, Any]:
         """Return the whole manifest, parsed.

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mainstem.assets import ExecutionContext
 from mainstem.dbt.arguments import selection_arguments, takes_selection
+from mainstem.dbt.collector import collector_paused
 from mainstem.dbt.decorator import checked_translator
 from mainstem.dbt.environment import (
     command_of,
@@ -22,7 +23,7 @@ from mainstem.dbt.environment import (
     unique_target_path,
 )
 from mainstem.dbt.invocation import DbtCliInvocation
-from mainstem.dbt.manifest import DbtManifestParam, read_manifest
+from mainstem.dbt.manifest import DbtManifestParam, Manifest, read_manifest
 from mainstem.dbt.nodes import RunNodes, assets_def_of
 from mainstem.dbt.project import DbtProject, checked_profiles_dir, checked_project_dir
 from mainstem.dbt.retry import RETRIABLE, Attempt, EarlierAttempt
@@ -159,7 +160,7 @@ class DbtCliResource(dg.ConfigurableResource[Any]):
             log_level=log_level(said),
             project_dir=project_dir,
             target_path=folder,
-            manifest=definition.manifest if definition else (read_manifest(manifest) if manifest else None),
+            manifest=_manifest_of(definition, manifest),
             dagster_dbt_translator=(
                 definition.translator if definition else checked_translator(dagster_dbt_translator)
             ),
@@ -201,7 +202,14 @@ class DbtCliResource(dg.ConfigurableResource[Any]):
         nodes = RunNodes(
             definition.manifest, definition.translator, definition.project, assets_def_of(context)
         )
-        return selection_arguments(context, definition, nodes)
+        with collector_paused():
+            return selection_arguments(context, definition, nodes)
+
+
+def _manifest_of(definition: DbtDefinition | None, given: DbtManifestParam | None) -> Manifest | None:
+    if definition is not None:
+        return definition.manifest
+    return None if given is None else read_manifest(given)
 
 
 def _known(path: str | Path, check: Callable[[str | Path], Path]) -> str:

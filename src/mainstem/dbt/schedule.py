@@ -121,7 +121,7 @@ def build_dbt_asset_selection(
     selection = DbtSelection.of(dbt_select, dbt_exclude, dbt_selector)
     ids = selected_ids(definition.manifest, selection, definition.project)
     nodes = RunNodes(definition.manifest, definition.translator, definition.project, dbt_assets[0])
-    return _Selected.of(nodes, ids & (definition.nodes | definition.tests), selection).by_keys()
+    return _Selected.of(nodes, ids & {*definition.nodes, *definition.tests}, selection).by_keys()
 
 
 def build_schedule_from_dbt_selection(  # noqa: PLR0917 - as the official one has them

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dagster as dg
 
@@ -27,7 +27,7 @@ class DbtDefinition:
         project: The project, if the decorator was given one.
         selection: What the decorator selects.
         nodes: The unique ids that are assets here.
-        tests: The unique ids that are checks here.
+        tests: The unique ids that are checks here, each with that of the node or source that it is about.
     """
 
     manifest: Manifest
@@ -35,7 +35,7 @@ class DbtDefinition:
     project: DbtProject | None
     selection: DbtSelection
     nodes: frozenset[str] = frozenset()
-    tests: frozenset[str] = frozenset()
+    tests: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"dbt: {len(self.nodes)} nodes and {len(self.tests)} tests of {self.selection}"
@@ -78,8 +78,9 @@ def build_specs(
     _check_unique(manifest, {**parents, **{uid: spec.key for uid, spec in specs.items()}}, translator)
     checks = _check_specs(definition, ids=ids, specs=specs, parents=parents)
     save_lineage(translator, manifest)
-    definition.nodes, definition.tests = frozenset(specs), frozenset(checks)
-    return list(specs.values()), list(checks.values())
+    definition.nodes = frozenset(specs)
+    definition.tests = {uid: attached for uid, (attached, _) in checks.items()}
+    return list(specs.values()), [check for _, check in checks.values()]
 
 
 def _check_specs(
@@ -88,11 +89,14 @@ def _check_specs(
     ids: frozenset[str],
     specs: Mapping[str, dg.AssetSpec],
     parents: Mapping[str, dg.AssetKey],
-) -> dict[str, dg.AssetCheckSpec]:
-    """Return the check of each selected test on one of the assets, or on a source that one of them reads."""
+) -> dict[str, tuple[str, dg.AssetCheckSpec]]:
+    """Return each selected test on one of the assets, or on a source that one of them reads.
+
+    Each comes with the unique id of what it is about, and its check.
+    """
     manifest, translator, project = definition.manifest, definition.translator, definition.project
     settings = translator.settings
-    found: dict[str, dg.AssetCheckSpec] = {}
+    found: dict[str, tuple[str, dg.AssetCheckSpec]] = {}
     sources: dict[str, dg.AssetSpec] = {}
     for uid in manifest["nodes"] if settings.enable_asset_checks else ():
         if uid not in ids or not uid.startswith("test."):
@@ -105,7 +109,7 @@ def _check_specs(
             spec = sources[attached]
         check = translator.get_asset_check_spec(spec, manifest, uid, project) if spec else None
         if check is not None:
-            found[uid] = check
+            found[uid] = attached, check
     return found
 
 

@@ -132,7 +132,7 @@ class DagsterSlingTranslator:
 def spec_attributes(
     translator: DagsterSlingTranslator, stream_definition: StreamDefinition
 ) -> dict[str, Any]:
-    """What the default :meth:`DagsterSlingTranslator.get_asset_spec` makes an asset of, by `dg.AssetSpec`'s names."""
+    """What the default :meth:`DagsterSlingTranslator.get_asset_spec` hands to `dg.AssetSpec`, by name."""
     meta = dagster_meta(stream_definition)
     return {
         "key": translator.get_asset_key(stream_definition),
