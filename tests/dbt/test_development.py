@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,35 @@ def shop(context: dg.AssetExecutionContext, dbt: DbtCliResource):
 defs = dg.Definitions([shop], resources={{"dbt": DbtCliResource(project)}})
 """
 STALE = "{assetNodes {assetKey {path} staleStatus}}"
-RELOAD = """mutation {reloadRepositoryLocation(repositoryLocationName: "location.py") {
+DESCRIBED = "{assetNodes {assetKey {path} description}}"
+LOCATIONS = """{workspaceOrError {... on Workspace {locationEntries {
+    name locationOrLoadError {... on PythonError {message}}
+}}}}"""
+RELOAD = """mutation {reloadRepositoryLocation(repositoryLocationName: "%s") {
     ... on WorkspaceLocationEntry {locationOrLoadError {__typename ... on PythonError {message}}}
 }}"""
+COMPONENT = """
+from pathlib import Path
+
+import dagster as dg
+
+
+@dg.definitions
+def defs():
+    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+"""
+PYPROJECT = """
+[project]
+name = "place"
+version = "0.1.0"
+
+[tool.dg]
+directory_type = "project"
+
+[tool.dg.project]
+root_module = "place"
+registry_modules = ["mainstem.dbt"]
+"""
 
 
 class UI:
@@ -93,15 +119,27 @@ class UI:
         nodes = self.ask(STALE)["assetNodes"]
         return {"/".join(node["assetKey"]["path"]): node["staleStatus"] for node in nodes}
 
+    @property
+    def described(self) -> dict[str, str]:
+        """What each asset says of itself."""
+        nodes = self.ask(DESCRIBED)["assetNodes"]
+        return {"/".join(node["assetKey"]["path"]): node["description"] for node in nodes}
+
+    def reload(self) -> None:
+        """Click on "Reload definitions"."""
+        [location] = self.ask(LOCATIONS)["workspaceOrError"]["locationEntries"]
+        loaded = self.ask(RELOAD % location["name"])["reloadRepositoryLocation"]["locationOrLoadError"]
+        assert loaded["__typename"] == "RepositoryLocation", loaded
+
 
 @contextmanager
-def opened(location: Path, environment: Mapping[str, str]) -> Iterator[UI]:
-    """Run ``dagster dev``, and stop all that it started."""
-    port, log = free_port(), location.with_name("ui.log")
+def opened(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Iterator[UI]:
+    """Run ``dagster dev`` or ``dg dev`` in a folder, and stop all that it started."""
+    port, log = free_port(), folder / "ui.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(BIN / "dagster"), "dev", "-f", location.name, "--port", str(port)],
-            cwd=location.parent,
+            [str(BIN / command[0]), *command[1:], "--port", str(port)],
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -120,6 +158,24 @@ def opened(location: Path, environment: Mapping[str, str]) -> Iterator[UI]:
         process.wait()
 
 
+def environment_in(folder: Path) -> dict[str, str]:
+    """An environment with a home for Dagster, and our own programs on its path."""
+    home = folder / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
+    path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, "DAGSTER_HOME": str(home), "DG_CLI_DISABLE_TELEMETRY": "1"}
+
+
+def edit(project: Path) -> None:
+    """Edit a model, and add one."""
+    staging = project / "models" / "staging"
+    (staging / "stg_customers.sql").write_text(
+        "select id as customer_id, upper(name) as customer_name from {{ source('shop', 'customers') }}"
+    )
+    (staging / "stg_products.sql").write_text("select id as product_id from {{ source('shop', 'products') }}")
+
+
 @pytest.mark.parametrize(
     ("code", "on_load"), [(OLDER, {"DAGSTER_DBT_PARSE_PROJECT_ON_LOAD": "1"}), (NEWER, {})]
 )
@@ -128,10 +184,7 @@ def test_reloading_sees_an_edited_model_and_what_it_makes_stale(
 ) -> None:
     location = tmp_path / "location.py"
     location.write_text(code.format(project=str(fresh_project)))
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
-    environment = {**os.environ, "DAGSTER_HOME": str(home), **on_load}
+    environment = {**environment_in(tmp_path), **on_load}
 
     def materialize(select: str) -> None:
         """Run from the command line, where the project is parsed as well."""
@@ -144,17 +197,10 @@ def test_reloading_sees_an_edited_model_and_what_it_makes_stale(
         )
 
     materialize("*")
-    with opened(location, environment) as ui:
+    with opened(["dagster", "dev", "-f", location.name], tmp_path, environment) as ui:
         assert set(ui.stale.values()) == {"FRESH"}
-        staging = fresh_project / "models" / "staging"
-        (staging / "stg_customers.sql").write_text(
-            "select id as customer_id, upper(name) as customer_name from {{ source('shop', 'customers') }}"
-        )
-        (staging / "stg_products.sql").write_text(
-            "select id as product_id from {{ source('shop', 'products') }}"
-        )
-        loaded = ui.ask(RELOAD)["reloadRepositoryLocation"]["locationOrLoadError"]
-        assert loaded["__typename"] == "RepositoryLocation"
+        edit(fresh_project)
+        ui.reload()
         stale = ui.stale
         assert stale.pop("stg_products") == "MISSING"
         assert {asset for asset, status in stale.items() if status == "STALE"} == {"stg_customers"}
@@ -165,3 +211,24 @@ def test_reloading_sees_an_edited_model_and_what_it_makes_stale(
             "customers",
             "history/customers_history",
         }
+
+
+def test_reloading_a_component_sees_an_edited_model(fresh_project: Path, tmp_path: Path) -> None:
+    place = tmp_path / "place" / "src" / "place"
+    (place / "defs" / "jaffle").mkdir(parents=True)
+    (tmp_path / "place" / "pyproject.toml").write_text(PYPROJECT)
+    (place / "__init__.py").touch()
+    (place / "definitions.py").write_text(COMPONENT)
+    attributes = {"project": str(fresh_project)}
+    component = {"type": "mainstem.dbt.DbtProjectComponent", "attributes": attributes}
+    (place / "defs" / "jaffle" / "defs.yaml").write_text(json.dumps(component))
+    path = os.pathsep.join([str(place.parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**environment_in(tmp_path), "PYTHONPATH": path}
+    with opened(["dg", "dev"], tmp_path / "place", environment) as ui:
+        before = ui.described
+        assert "upper(name)" not in before["stg_customers"]
+        assert "stg_products" not in before
+        edit(fresh_project)
+        ui.reload()
+        assert "upper(name)" in ui.described["stg_customers"]
+        assert "stg_products" in ui.described

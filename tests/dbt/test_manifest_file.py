@@ -49,6 +49,17 @@ def test_it_knows_what_dbt_does_not_build(content: bytes) -> None:
     assert ManifestFile(content).ephemeral == {"model.jaffle.order_totals"}
 
 
+def test_the_paths_of_names_are_found_without_parsing_the_rest(content: bytes) -> None:
+    manifest, whole = ManifestFile(content), json.loads(content)
+    for collection in ("nodes", "unit_tests", "exposures"):
+        paths = {uid: node["fqn"] for uid, node in whole[collection].items()}
+        assert dict(manifest.fqns(collection)) == paths
+    odd = {**NODE, "fqn": ["a", 'b"]', "c\\", "d, [e]"], "raw_code": '"fqn": ["not", "one"]'}
+    for order in (odd, dict(reversed(odd.items()))):
+        text = json.dumps({"metadata": {}, "nodes": {"model.a.b": order}})
+        assert list(ManifestFile(text.encode()).fqns("nodes")) == [("model.a.b", odd["fqn"])]
+
+
 @pytest.mark.parametrize("options", [{"separators": (",", ":")}, {"indent": 2}])
 def test_json_of_another_shape_is_parsed_as_a_whole(content: bytes, options: dict[str, Any]) -> None:
     whole = json.loads(content)
@@ -56,6 +67,7 @@ def test_json_of_another_shape_is_parsed_as_a_whole(content: bytes, options: dic
     assert dict(manifest) == whole
     assert manifest["nodes"] == whole["nodes"]
     assert manifest.ephemeral == {"model.jaffle.order_totals"}
+    assert dict(manifest.fqns("nodes")) == {uid: node["fqn"] for uid, node in whole["nodes"].items()}
 
 
 @pytest.mark.parametrize(

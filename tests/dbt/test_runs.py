@@ -180,6 +180,30 @@ def test_a_selected_model_runs_with_its_checks_and_the_tests_that_are_none(
     assert some.ran == {"customers", "customers_without_orders_have_none", *some.checks}
 
 
+def test_tests_that_the_decorator_leaves_out_do_not_run_with_a_part_either(
+    run: "Callable[..., Run]", built: "Run"
+) -> None:
+    some = run(selection=dg.AssetSelection.assets("customers"), exclude="resource_type:test")
+    assert some.success
+    assert some.ran == {"customers", "customers_without_orders_have_none"}
+
+
+def test_to_run_one_model_the_manifest_is_not_parsed_as_a_whole(
+    jaffle: DbtProject, dbt: DbtCliResource, built: "Run", tmp_path: Path
+) -> None:
+    content = jaffle.manifest_path.read_bytes()
+    # Behind the nodes it is not even JSON any more.
+    (tmp_path / "manifest.json").write_bytes(content[: content.index(b'"parent_map": ')] + b"what is this")
+
+    @dbt_assets(manifest=tmp_path / "manifest.json")
+    def shop(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
+        yield from dbt.cli(["run"], context=context).stream().fetch_row_counts()
+
+    selection = dg.AssetSelection.assets("order_days").without_checks()
+    result = dg.materialize([shop], selection=selection, resources={"dbt": dbt})
+    assert result.asset_materializations_for_node("shop")[0].metadata["dagster/row_count"].value == 3
+
+
 def test_deselected_checks_do_not_run_and_a_folder_is_not_taken_for_the_model_of_its_name(
     run: "Callable[..., Run]", built: "Run"
 ) -> None:

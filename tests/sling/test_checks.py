@@ -46,8 +46,16 @@ class Shop:
         own = {"object": "main.loaded", "meta": {"dagster": dagster}, **stream}
         return {"source": "SHOP", "target": "WH", "streams": {"main.orders": own}}
 
-    def assets(self, checks: Any = None, partitions: Any = None, **stream: Any) -> dg.AssetsDefinition:
-        @sling_assets(replication_config=self.config(checks, **stream), partitions_def=partitions)
+    def assets(
+        self,
+        checks: Any = None,
+        partitions: Any = None,
+        policy: dg.BackfillPolicy | None = None,
+        **stream: Any,
+    ) -> dg.AssetsDefinition:
+        config = self.config(checks, **stream)
+
+        @sling_assets(replication_config=config, partitions_def=partitions, backfill_policy=policy)
         def orders(context: dg.AssetExecutionContext, sling: SlingResource) -> Iterator[Any]:
             yield from sling.replicate(context=context)
 
@@ -197,6 +205,19 @@ def test_a_partition_is_compared_by_itself(shop: Shop) -> None:
     found, metadata = only(shop.materialize(assets, partition_key="2024-01-02"))
     assert found.passed
     assert (metadata["source_rows"], metadata["target_rows"]) == (1, 1)
+    assert metadata["partition"] == "2024-01-02"
+
+
+def test_a_range_of_partitions_is_compared_at_once(shop: Shop) -> None:
+    days = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01")
+    assets = shop.assets("reconciliation", days, dg.BackfillPolicy.single_run(), **KEYED)
+    ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    found, metadata = only(
+        shop.materialize(assets, tags=dict(zip(ends, ("2024-01-01", "2024-01-03"), strict=True)))
+    )
+    assert found.passed
+    assert (metadata["source_rows"], metadata["target_rows"]) == (2, 2)
+    assert metadata["partitions"] == ["2024-01-01", "2024-01-02", "2024-01-03"]
 
 
 def test_a_static_partition_is_compared_by_itself(shop: Shop) -> None:

@@ -1,162 +1,97 @@
-"""Replications in a real `dagster dev`, launched and re-executed as its UI does it: by GraphQL."""
+"""Replications in a real `dagster dev`: launched, re-executed and backfilled as in its UI, and looked at."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import os
-import signal
+import re
+import shutil
 import sqlite3
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
+from playwright.sync_api import Page, sync_playwright
+from tests.sling.dagster_dev import Dev, dagster_dev
 
-from mainstem.testing.postgres import free_port
+from mainstem.testing.warehouse import Warehouse
 
 DEFINITIONS = """
 import dagster as dg
-from mainstem.sling import SlingConnectionResource, SlingResource, sling_assets
+from mainstem.sling import SlingConnectionResource, SlingResource, build_sling_source_specs, sling_assets
 
-REPLICATION = {
-    "source": "MY_SQLITE",
-    "target": "MY_DUCKDB",
-    "defaults": {"object": "{stream_table}"},
-    "streams": dict.fromkeys(["main.customers", "main.orders", "main.items"]),
-}
+sling = SlingResource(
+    connections=[
+        SlingConnectionResource(name="MY_SQLITE", type="sqlite", instance="shop.db"),
+        SlingConnectionResource(name="MY_DUCKDB", type="duckdb", instance="lake.duckdb"),
+    ]
+)
 
 
-@sling_assets(replication_config=REPLICATION)
-def shop(context, sling: SlingResource):
-    yield from sling.replicate(context=context)
+def replication_of(streams):
+    return {
+        "source": "MY_SQLITE",
+        "target": "MY_DUCKDB",
+        "defaults": {"object": "{stream_table}"},
+        "streams": streams,
+    }
 
+
+def assets_of(name, streams, **options):
+    @sling_assets(replication_config=replication_of(streams), name=name, **options)
+    def assets(context, sling: SlingResource):
+        yield from sling.replicate(context=context)
+
+    return assets
+
+
+shop = assets_of("shop", dict.fromkeys(["main.customers", "main.orders", "main.items"]))
+checked = {"main.people": {"meta": {"dagster": {"checks": ["reconciliation"]}}}}
+people = assets_of("people", checked)
+people_source = build_sling_source_specs(replication_of(checked), connections=sling.connections)
+visits = assets_of(
+    "visits",
+    {"main.visits": {"primary_key": "id", "update_key": "at"}},
+    partitions_def=dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01"),
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+sales = assets_of(
+    "sales",
+    {"main.sales": {"primary_key": "id", "meta": {"dagster": {"partition": "region"}}}},
+    partitions_def=dg.StaticPartitionsDefinition(["eu", "us", "asia"]),
+    backfill_policy=dg.BackfillPolicy.multi_run(),
+)
 
 defs = dg.Definitions(
-    assets=[shop],
-    jobs=[dg.define_asset_job("everything")],
-    resources={
-        "sling": SlingResource(
-            connections=[
-                SlingConnectionResource(name="MY_SQLITE", type="sqlite", instance="shop.db"),
-                SlingConnectionResource(name="MY_DUCKDB", type="duckdb", instance="lake.duckdb"),
-            ]
-        )
-    },
+    assets=[shop, people, *people_source, visits, sales],
+    jobs=[
+        dg.define_asset_job("load_shop", selection=dg.AssetSelection.assets(shop)),
+        dg.define_asset_job("load_people", selection=dg.AssetSelection.assets(people)),
+    ],
+    resources={"sling": sling},
 )
 """
-_LAUNCH = """
-mutation ($params: ExecutionParams!) {
-  launchRun(executionParams: $params) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  }
-}
-"""
-_AGAIN = """
-mutation ($params: ReexecutionParams!) {
-  launchRunReexecution(reexecutionParams: $params) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
-  }
-}
-"""
-_RUN = """
-query ($id: ID!) {
-  runOrError(runId: $id) {
-    ... on Run { status assetMaterializations { assetKey { path } } }
-  }
-}
-"""
+CHROMIUM = shutil.which("chromium")
+# Nothing that Chromium looks for by itself is to be had on a closed network.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
-class Dev:
-    """A `dagster dev` that is starting, or up."""
-
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes], port: int) -> None:
-        self.folder = folder
-        self._process = process
-        self._port = port
-
-    def launch(self) -> str:
-        """Launch the job, and return the run's id."""
-        selector = {
-            "repositoryLocationName": "definitions.py",
-            "repositoryName": "__repository__",
-            "jobName": "everything",
-        }
-        params = {"selector": selector, "runConfigData": {}, "mode": "default"}
-        return self._launched(_LAUNCH, "launchRun", params)
-
-    def launch_again(self, run: str, strategy: str) -> str:
-        """Re-execute a run, and return the new one's id."""
-        params = {"parentRunId": run, "strategy": strategy}
-        return self._launched(_AGAIN, "launchRunReexecution", params)
-
-    def ended(self, run: str) -> tuple[str, list[str]]:
-        """Wait for a run's end, and return its status and what it materialized."""
-        while True:
-            found = self.ask(_RUN, id=run)["runOrError"]
-            if found["status"] in ("SUCCESS", "FAILURE", "CANCELED"):
-                names = [each["assetKey"]["path"][-1] for each in found["assetMaterializations"]]
-                return found["status"], sorted(names)
-            self._pause()
-
-    def wait(self) -> None:
-        """Wait until it answers with the code loaded."""
-        while True:
-            with suppress(OSError, KeyError):
-                nodes = self.ask("{assetNodes {assetKey {path}}}")["assetNodes"]
-                if len(nodes) > 1:
-                    return
-            self._pause()
-
-    def ask(self, query: str, **variables: Any) -> Any:
-        """Ask by GraphQL."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
-            body = json.dumps({"query": query, "variables": variables})
-            connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
-            answer = json.load(connection.getresponse())
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
-
-    def _launched(self, query: str, field: str, params: dict[str, Any]) -> str:
-        found = self.ask(query, params=params)[field]
-        assert found["__typename"] == "LaunchRunSuccess", found
-        return str(found["run"]["runId"])
-
-    def _pause(self) -> None:
-        assert self._process.poll() is None, (self.folder / "dev.log").read_text()
-        time.sleep(0.2)
-
-
-@pytest.fixture
-def dev(tmp_path: Path) -> Iterator[Dev]:
-    (tmp_path / "definitions.py").write_text(DEFINITIONS)
-    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
-    execute(tmp_path, *(f"create table {name} as select 1 as id" for name in ("customers", "orders")))
-    port = free_port()
-    with (tmp_path / "dev.log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "dagster"), "dev", "-f", "definitions.py", "-p", str(port)],
-            cwd=tmp_path,
-            env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # the process group that is stopped below
-        )
-    try:
-        yield Dev(tmp_path, process, port)
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    folder = tmp_path_factory.mktemp("dev")
+    execute(
+        folder,
+        "create table customers as select 1 as id",
+        "create table orders as select 1 as id",
+        "create table people (id integer primary key, name text, born date)",
+        "insert into people values (1, 'Zoë', '2000-01-01')",
+        "create table visits (id integer primary key, at timestamp)",
+        *(f"insert into visits values ({day}, '2024-01-0{day} 12:00:00')" for day in range(1, 7)),
+        "create table sales (id integer primary key, region text)",
+        "insert into sales values (1, 'eu'), (2, 'us'), (3, 'eu'), (4, 'asia')",
+    )
+    with dagster_dev(folder, DEFINITIONS) as started:
+        started.wait()
+        yield started
 
 
 def execute(folder: Path, *statements: str) -> None:
@@ -165,9 +100,13 @@ def execute(folder: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
+def ids(dev: Dev, table: str) -> list[int]:
+    found = Warehouse(dev.folder / "lake.duckdb").query(f"select id from {table} order by id")
+    return [int(row[0]) for row in found]
+
+
 def test_a_failed_run_is_reexecuted_from_its_failure(dev: Dev) -> None:
-    dev.wait()
-    first = dev.launch()
+    first = dev.launch("load_shop")
     assert dev.ended(first) == ("FAILURE", ["customers", "orders"])
 
     # What is published is not read again: it would fail.
@@ -175,3 +114,46 @@ def test_a_failed_run_is_reexecuted_from_its_failure(dev: Dev) -> None:
     assert dev.ended(dev.launch_again(first, "FROM_FAILURE")) == ("SUCCESS", ["items"])
     assert dev.ended(dev.launch_again(first, "FROM_ASSET_FAILURE")) == ("SUCCESS", ["items"])
     assert dev.ended(dev.launch_again(first, "ALL_STEPS")) == ("FAILURE", ["items", "orders"])
+
+
+def test_a_backfill_is_one_run_of_a_range_or_a_run_for_each_partition(dev: Dev) -> None:
+    days, regions = ["2024-01-02", "2024-01-03", "2024-01-04"], ["eu", "us"]
+    visits, sales = ["target", "main", "visits"], ["target", "main", "sales"]
+    one, many = dev.launch_backfill(visits, days), dev.launch_backfill(sales, regions)
+    assert dev.backfilled(one) == ("COMPLETED_SUCCESS", ["SUCCESS"])
+    assert dev.backfilled(many) == ("COMPLETED_SUCCESS", ["SUCCESS", "SUCCESS"])
+    assert ids(dev, "visits") == [2, 3, 4]
+    assert ids(dev, "sales") == [1, 2, 3]
+    of_days = dev.partitions(visits, "partition_row_counts")
+    assert of_days == dict.fromkeys(days, dict.fromkeys(days, 1))
+    assert dev.partitions(sales, "dagster/partition_row_count") == {"eu": 2, "us": 1}
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser.new_page(viewport={"width": 1600, "height": 1200})
+        browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path (Debian: apt install chromium)")
+def test_the_ui_shows_a_streams_columns_their_lineage_and_its_checks(dev: Dev, page: Page) -> None:
+    assert dev.ended(dev.launch("load_people")) == ("SUCCESS", ["people"])
+    # Dagster's own UI draws no lineage of columns, but hands it to those that do.
+    assert dev.column_lineage(["target", "main", "people"])["born"] == [("main/people", "born")]
+
+    asset = f"{dev.address}/assets/target/main/people"
+    page.goto(f"{asset}?view=overview", wait_until="domcontentloaded")
+    columns = page.locator("tr")
+    for name, kind in (("id", "BIGINT"), ("name", "VARCHAR"), ("born", "DATE")):
+        columns.filter(has_text=re.compile(rf"^{name}\s*{kind}")).first.wait_for(timeout=60_000)
+
+    page.goto(f"{asset}?view=lineage", wait_until="domcontentloaded")
+    nodes = page.locator("svg foreignObject").filter(has_text="people")
+    for kind in ("SQLite", "Sling"):
+        nodes.filter(has_text=re.compile(kind, re.IGNORECASE)).first.wait_for(timeout=60_000)
+
+    page.goto(f"{asset}?view=checks", wait_until="domcontentloaded")
+    for text in ("reconciliation", "1 rows and 3 columns agree.", "Passed"):
+        page.get_by_text(text).first.wait_for(timeout=60_000)

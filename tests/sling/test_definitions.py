@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from mainstem.errors import ConfigError, ReplicationError
-from mainstem.sling import SlingConnectionResource, SlingResource, sling_assets
+from mainstem.sling import DagsterSlingTranslator, SlingConnectionResource, SlingResource, sling_assets
 
 
 def assets_of(config: Any, **options: Any) -> dg.AssetsDefinition:
@@ -178,6 +178,29 @@ def test_automation_may_be_said_in_the_yaml(
 def test_what_cannot_be_read_is_told_with_what_can(meta: Mapping[str, Any], hint: str) -> None:
     with pytest.raises(ConfigError, match=r"of stream s\.a is .*" + hint):
         spec_with(meta, in_defaults=False)
+
+
+# The translator.
+
+
+def test_a_translator_may_say_nothing_of_an_asset() -> None:
+    class Silent(DagsterSlingTranslator):
+        get_metadata = get_tags = get_kinds = get_description = lambda _self, _stream_definition: None  # type: ignore[assignment]
+
+    specs = list(assets_of(replication({"s.a": None}), dagster_sling_translator=Silent()).specs)
+    (usual,) = assets_of(replication({"s.a": None})).specs
+    assert [(spec.key, spec.code_version, spec.skippable) for spec in specs] == [
+        (usual.key, usual.code_version, True)
+    ]
+
+
+def test_a_translators_own_code_version_stays() -> None:
+    class Versioned(DagsterSlingTranslator):
+        def get_asset_spec(self, stream_definition: Mapping[str, Any]) -> dg.AssetSpec:
+            return super().get_asset_spec(stream_definition).replace_attributes(code_version="mine")
+
+    (spec,) = assets_of(replication({"s.a": None}), dagster_sling_translator=Versioned()).specs
+    assert spec.code_version == "mine"
 
 
 # The decorator.

@@ -95,6 +95,7 @@ def single_run(assets: dg.AssetsDefinition, first: str, last: str) -> dict[str, 
 
 
 def test_a_day_is_a_range_that_ends_before_the_next(shop: Shop) -> None:
+    """Official fault 17: there, a replication takes no notice of partitions."""
     shop.order(1, "2024-01-01 23:59:59.999999")
     shop.order(2, "2024-01-02 00:00:00")
     shop.order(3, "2024-01-02 23:59:59.999999")
@@ -286,6 +287,14 @@ def test_a_dimension_is_the_column_of_its_name(shop: Shop) -> None:
     key = dg.MultiPartitionKey({"day": "2024-01-01", "region": "us"})
     shop.materialize(shop.assets(BOTH), key)
     assert shop.loaded() == [2]
+
+
+def test_a_stream_may_take_no_notice_of_partitions(shop: Shop) -> None:
+    for number in (1, 2):
+        shop.order(number, f"2024-01-0{number} 12:00:00")
+    whole: dict[str, Any] = {"mode": "full-refresh", "primary_key": None, "update_key": None}
+    shop.materialize(shop.assets(DAYS, meta={"dagster": {"partition": False}}, **whole), "2024-01-01")
+    assert shop.loaded() == [1, 2]
 
 
 # What cannot be.

@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pydantic import ValidationError
 
 from mainstem.errors import ConnectionConfigError, RelationNotFoundError, SlingRunError
 from mainstem.sling import SlingConnectionResource, SlingEventIterator, SlingResource, sling_assets
@@ -326,6 +327,25 @@ def test_a_connection_that_is_not_complete_matters_only_where_it_is_needed(sling
     assert result.success
     with pytest.raises(ConnectionConfigError, match="LATER: 'password' is the environment variable NO_SUCH"):
         more.get_row_count_for_table("LATER", "t")
+
+
+# Settings.
+
+
+@pytest.mark.parametrize("setting", [{"threads": 0}, {"retries": -1}, {"retry_delay": -0.5}])
+def test_a_setting_that_is_too_small_is_refused(setting: Any) -> None:
+    with pytest.raises(ValidationError, match="It is at least"):
+        SlingResource(**setting)
+
+
+def test_a_setting_may_be_a_variable_of_the_environment(
+    sling: SlingResource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THREADS_OF_TEST", "2")
+    threads: Any = dg.EnvVar.int("THREADS_OF_TEST")
+    more = SlingResource(connections=sling.connections, threads=threads)
+    result, _ = run(assets_of(replication("main.users", "main.orders")), more)
+    assert sorted(metadata_of(result)) == ["orders", "users"]
 
 
 # Tables, and the command line.

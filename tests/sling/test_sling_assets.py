@@ -141,6 +141,7 @@ def test_meta_of_a_stream_and_of_the_defaults_is_honoured(
     ],
 )
 def test_meta_deps_may_have_keys_of_several_parts(deps: Any, expected: set[str]) -> None:
+    """Official fault 13: there, a key of several parts raises."""
     config = replication(**{"public.users": {"meta": {"dagster": {"deps": deps}}}})
     (spec,) = assets_of(config).specs
     assert {dep.asset_key.to_user_string() for dep in spec.deps} == expected

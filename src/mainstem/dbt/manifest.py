@@ -21,6 +21,7 @@ __all__ = [
     "fqns_of",
     "is_asset",
     "is_asset_id",
+    "is_test_id",
     "node_of",
     "parents_of",
     "read_manifest",
@@ -43,6 +44,8 @@ _COLLECTIONS = (
     "unit_tests",
     "functions",
 )
+# Those of them that dbt's commands do something about.
+_BUILT = ("nodes", "unit_tests", "functions")
 
 # One manifest a path: the one whose content was there when it was last asked for.
 _read: dict[Path, tuple[bytes, Manifest]] = {}
@@ -102,12 +105,14 @@ def node_of(manifest: Manifest, unique_id: str) -> Node:
     )
 
 
-def fqns_of(manifest: Manifest) -> Iterable[Sequence[str]]:
-    """Return the path of names, from the package on, of whatever dbt can select, in no order."""
-    if isinstance(manifest, ManifestFile):
-        return manifest.fqns()
-    nodes = (node for collection in _COLLECTIONS for node in (manifest.get(collection) or {}).values())
-    return (node["fqn"] for node in nodes if "fqn" in node)
+def fqns_of(manifest: Manifest) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the unique id of whatever dbt builds or tests, with its path of names from the package on."""
+    for collection in _BUILT:
+        nodes = manifest.get(collection) or {}
+        if nodes and isinstance(manifest, ManifestFile):
+            yield from manifest.fqns(collection)
+        else:
+            yield from ((unique_id, node["fqn"]) for unique_id, node in nodes.items())
 
 
 def is_asset(node: Node) -> bool:
@@ -127,6 +132,11 @@ def is_asset_id(manifest: Manifest, unique_id: str) -> bool:
         return is_asset(node_of(manifest, unique_id))
     # A unique id starts with the resource type.
     return unique_id.split(".", 1)[0] in _ASSET_TYPES and unique_id not in manifest.ephemeral
+
+
+def is_test_id(unique_id: str) -> bool:
+    """Whether the node with this unique id is a data test or a unit test."""
+    return unique_id.startswith(("test.", "unit_test."))
 
 
 def upstream_ids(manifest: Manifest, node: Node) -> list[str]:

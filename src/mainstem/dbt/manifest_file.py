@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = ["ManifestFile"]
 _UNIQUE_ID = b'"unique_id": "'
 _THEN_VALUE = b": "
 _HEAD = re.compile(r'\s*\{\s*"metadata": ')
-_FQN = re.compile(rb'"fqn": (\[(?:"(?:[^"\\]|\\.)*"(?:, )?)*\])')
+_FQN = re.compile(rb'\[(?:"(?:[^"\\]|\\.)*"(?:, )?)*\]')
 _EPHEMERAL = b'"materialized": "ephemeral"'
 # Where dbt keeps what it gives a unique id, by the id's first word; all else is among the nodes.
 _COLLECTIONS = {
@@ -85,13 +85,22 @@ class ManifestFile(Mapping[str, Any]):
         nodes = self["nodes"].items()
         return frozenset(uid for uid, node in nodes if node["config"].get("materialized") == "ephemeral")
 
-    def fqns(self) -> list[list[str]]:
-        """Return the path of names of whatever has one, without parsing the rest of it."""
-        if self._whole is not None:
-            nodes = (node for name in self._collections for node in self._whole.get(name, {}).values())
-            return [node["fqn"] for node in nodes if "fqn" in node]
-        found: list[list[str]] = loads(b"[" + b",".join(_FQN.findall(self._content)) + b"]")
-        return found
+    def fqns(self, collection: str) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield each unique id of a collection with its path of names. The rest of a node is not parsed.
+
+        Args:
+            collection: Such as ``nodes``.
+        """
+        nodes = self[collection]
+        if not isinstance(nodes, _Nodes):
+            yield from ((unique_id, node["fqn"]) for unique_id, node in nodes.items())
+            return
+        for unique_id, (start, end) in nodes.places.items():
+            # In this order dbt writes them.
+            before = f'"unique_id": "{unique_id}", "fqn": '.encode()
+            at = self._content.find(before, start, end)
+            found = _FQN.match(self._content, at + len(before), end) if at >= 0 else None
+            yield unique_id, loads(found[0]) if found else nodes[unique_id]["fqn"]
 
     def whole(self, *, keep: bool = False) -> dict[str, Any]:
         """Return the whole manifest, parsed.

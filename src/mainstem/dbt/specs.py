@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from mainstem.assets import attach_definition, definition_metadata, definition_of
-from mainstem.dbt.manifest import Manifest, attached_node, is_asset_id, node_of, parents_of
+from mainstem.dbt.manifest import Manifest, attached_node, is_asset_id, is_test_id, node_of, parents_of
 from mainstem.dbt.project import DbtProject
 from mainstem.dbt.selection import DbtSelection, selected_ids
 from mainstem.dbt.translator import DagsterDbtTranslator, key_of, save_lineage, spec_of
@@ -28,6 +28,7 @@ class DbtDefinition:
         selection: What the decorator selects.
         nodes: The unique ids that are assets here.
         tests: The unique ids that are checks here, each with that of the node or source that it is about.
+        other_tests: The unique ids of the tests that are selected as well, and are no checks.
     """
 
     manifest: Manifest
@@ -36,6 +37,7 @@ class DbtDefinition:
     selection: DbtSelection
     nodes: frozenset[str] = frozenset()
     tests: Mapping[str, str] = field(default_factory=dict)
+    other_tests: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"dbt: {len(self.nodes)} nodes and {len(self.tests)} tests of {self.selection}"
@@ -80,6 +82,7 @@ def build_specs(
     save_lineage(translator, manifest)
     definition.nodes = frozenset(specs)
     definition.tests = {uid: attached for uid, (attached, _) in checks.items()}
+    definition.other_tests = frozenset(uid for uid in ids - checks.keys() if is_test_id(uid))
     return list(specs.values()), [check for _, check in checks.values()]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,7 +20,7 @@ from mainstem.sling.check_outcomes import Columns, Outcome, compared_columns, fr
 from mainstem.sling.check_settings import FRESHNESS, SCHEMA_CHANGE, CheckSetting, check_settings
 from mainstem.sling.definition import SlingDefinition
 from mainstem.sling.overrides import Overrides, overridden
-from mainstem.sling.partition_slices import partitioned_run
+from mainstem.sling.partition_slices import PartitionedRun, partitioned_run
 from mainstem.sling.reading import described
 
 __all__ = ["Checks"]
@@ -123,7 +124,8 @@ class Checks:
             if setting.kind == FRESHNESS:
                 return freshness(setting, replication, stream, ends, datetime.now(timezone.utc))
             run = partitioned_run(self._context, self._definition.stream_with_meta(stream.name))
-            return reconciliation(setting, replication, stream, ends, run.whole.only if run else ())
+            outcome = reconciliation(setting, replication, stream, ends, run.whole.only if run else ())
+            return replace(outcome, metadata={**outcome.metadata, **_of_partitions(run)})
         except MainstemError as error:
             return Outcome(False, f"It could not be checked: {error}")
 
@@ -186,3 +188,11 @@ class Checks:
             name = (replication.source, replication.target)[end]
             raise ConfigError(f"The connection {name} is known to Sling's own program alone.")
         return connection
+
+
+def _of_partitions(run: PartitionedRun | None) -> Mapping[str, Any]:
+    """Which partitions a check is of."""
+    if run is None:
+        return {}
+    keys = list(run.parts)
+    return {"partition": keys[0]} if len(keys) == 1 else {"partitions": dg.MetadataValue.json(keys)}

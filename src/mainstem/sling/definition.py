@@ -14,9 +14,10 @@ from mainstem.connections import ConnectionBook
 from mainstem.endpoints import open_source
 from mainstem.errors import ReplicationError
 from mainstem.plan import expand_wildcards, is_wildcard
-from mainstem.replication import Replication, ReplicationLike, Stream, load_replication, select_streams
+from mainstem.replication import Replication, ReplicationLike, Stream, select_streams
 from mainstem.sling.catalog import CatalogSnapshot, SnapshotTable
 from mainstem.sling.expansion import expanded
+from mainstem.sling.loading import load_config
 from mainstem.sling.meta import dagster_meta
 from mainstem.sling.snapshot import Connections, expand_for_definitions
 from mainstem.sling.translator import DagsterSlingTranslator, spec_attributes
@@ -55,8 +56,7 @@ class SlingDefinition:
         Raises:
             ReplicationError: Something is wrong with it, or there is no snapshot for a wildcard.
         """
-        loaded = load_replication(config, ConnectionBook().variables)
-        replication = expand_for_definitions(loaded, connections)
+        replication = expand_for_definitions(load_config(config), connections)
         return cls(replication, translator or DagsterSlingTranslator())
 
     @classmethod
@@ -117,6 +117,11 @@ class SlingDefinition:
             for name, spec in self.specs.items()
         }
 
+    @property
+    def stream_definitions(self) -> Sequence[Mapping[str, Any]]:
+        """What the translator is given for each stream that is not disabled."""
+        return [self._definition(stream) for stream in self.streams.values()]
+
     @cached_property
     def written(self) -> WrittenStreams:
         """The streams as they were written."""
@@ -158,10 +163,11 @@ class SlingDefinition:
 
     def _spec(self, stream: Stream, note: Mapping[str, Any]) -> dg.AssetSpec:
         given = self._definition(stream)
-        if type(self.translator).get_asset_spec is DagsterSlingTranslator.get_asset_spec:
+        method = getattr(self.translator.get_asset_spec, "__func__", None)
+        if method is DagsterSlingTranslator.get_asset_spec:
             # At once: to make a spec takes longer than all else here, and to change it is to make another.
             said = spec_attributes(self.translator, given)
-            metadata = {**said.pop("metadata"), **note}
+            metadata = {**(said.pop("metadata") or {}), **note}
             code_version = self.written.code_version(stream)
             return dg.AssetSpec(**said, metadata=metadata, code_version=code_version, skippable=True)
         spec = self.translator.get_asset_spec(given)

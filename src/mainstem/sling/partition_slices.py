@@ -63,7 +63,7 @@ class PartitionedRun:
 
 
 def partitioned_run(context: ExecutionContext, stream: Stream) -> PartitionedRun | None:
-    """What the partitions of a run are of a stream; ``None`` where it has none.
+    """What the partitions of a run are of a stream; ``None`` where it has none, or says ``partition: false``.
 
     Args:
         context: The context of the asset or op that runs.
@@ -75,7 +75,7 @@ def partitioned_run(context: ExecutionContext, stream: Stream) -> PartitionedRun
     if not runs_assets(context) or not (context.has_partition_key or context.has_partition_key_range):
         return None
     definition = _partitions_def(context, stream)
-    if definition is None:
+    if definition is None or _given(stream) is False:
         return None
     columns = _Columns.of(stream, definition)
     taken = {str(key): _taken_apart(key) for key in context.partition_keys}
@@ -106,6 +106,11 @@ def _partitions_def(context: ExecutionContext, stream: Stream) -> dg.PartitionsD
     return spec.partitions_def if spec else None
 
 
+def _given(stream: Stream) -> Any:
+    """What stands under ``meta.dagster.partition``."""
+    return (stream.meta.get("dagster") or {}).get("partition")
+
+
 def _taken_apart(key: str) -> Mapping[str, str]:
     """A partition's key by dimension; one without dimensions has a single one without a name."""
     return key.keys_by_dimension if isinstance(key, dg.MultiPartitionKey) else {_ALONE: key}
@@ -126,7 +131,7 @@ class _Columns:
 
     @classmethod
     def of(cls, stream: Stream, definition: dg.PartitionsDefinition[Any]) -> _Columns:
-        given = (stream.meta.get("dagster") or {}).get("partition")
+        given = _given(stream)
         times: dict[str, tuple[dg.TimeWindowPartitionsDefinition, TimeColumn]] = {}
         values: dict[str, str] = {}
         for name, part in _dimensions(definition):
@@ -185,7 +190,7 @@ def _said(given: Any, dimension: str, stream: Stream) -> Mapping[str, str]:
         return {key: str(value) for key, value in found.items()}
     raise ConfigError(
         f"`meta.dagster.partition` of stream {stream.name} is {given!r}.",
-        hint="It is a column, {column: …, format: …}, or one of these for each dimension.",
+        hint="It is a column, {column: …, format: …}, one of these for each dimension, or false.",
     )
 
 

@@ -57,13 +57,15 @@ def overrides_for(
         raise ConfigError(
             f"Stream {stream.name} has partitions, which the mode {stream.mode.value} does not write by"
             " themselves.",
-            hint="Use incremental mode with a primary_key.",
+            hint="Use incremental mode with a primary_key, or let each run load it whole:"
+            " `meta: {dagster: {partition: false}}`.",
         )
     if not stream.primary_key:
         raise ConfigError(
             f"Stream {stream.name} has partitions and no primary_key: nothing would keep the rows of a"
             " partition that runs again from doubling.",
-            hint="Give it a primary_key.",
+            hint="Give it a primary_key, or let each run load it whole:"
+            " `meta: {dagster: {partition: false}}`.",
         )
     columns = _columns(stream, source)
     keys: dict[str, Any] = {}

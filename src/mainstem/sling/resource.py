@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from mainstem.assets import ExecutionContext, definition_of, runs_assets
 from mainstem.connections import Connection, ConnectionBook
 from mainstem.errors import ConfigError, ConnectionConfigError
-from mainstem.replication import Replication, ReplicationLike, load_replication
+from mainstem.replication import Replication, ReplicationLike
 from mainstem.sling.checks import Checks
 from mainstem.sling.cli_engine import CliRunner
 from mainstem.sling.connection import SlingConnectionResource
@@ -22,6 +22,7 @@ from mainstem.sling.embedded import EmbeddedRunner
 from mainstem.sling.eventlog import EventLog
 from mainstem.sling.expansion import tell_new_tables
 from mainstem.sling.iterator import SlingEventIterator
+from mainstem.sling.loading import load_config
 from mainstem.sling.partition_rows import partition_counter
 from mainstem.sling.run import overrides_for, reports, selected_streams
 from mainstem.sling.runner import Request, Runner
@@ -32,6 +33,7 @@ __all__ = ["SlingResource"]
 
 # Of a long run, the end is what people look at.
 _KEPT_LINES = 10_000
+_LEAST = {"threads": 1, "retries": 0, "retry_delay": 0}
 
 
 class SlingResource(dg.ConfigurableResource[None]):
@@ -64,11 +66,21 @@ class SlingResource(dg.ConfigurableResource[None]):
 
     connections: list[SlingConnectionResource] = Field(default_factory=list)
     engine: Literal["embedded", "cli"] = "embedded"
-    threads: int | None = Field(default=None, ge=1)
-    retries: int | None = Field(default=None, ge=0)
-    retry_delay: float | None = Field(default=None, ge=0)
+    threads: int | None = None
+    retries: int | None = None
+    retry_delay: float | None = None
 
     _lines: deque[str] = PrivateAttr(default_factory=lambda: deque(maxlen=_KEPT_LINES))
+
+    # Not as `ge` of the fields: Dagster's components cannot have such fields in a resource.
+    @field_validator(*_LEAST, mode="before")
+    @classmethod
+    def _no_less(cls, value: Any, info: ValidationInfo) -> Any:
+        least = _LEAST[info.field_name or ""]
+        # A variable of the environment is a kind of 0 until a run looks it up.
+        if type(value) in (int, float) and value < least:
+            raise ValueError(f"It is at least {least}.")
+        return value
 
     def replicate(
         self,
@@ -192,7 +204,7 @@ class SlingResource(dg.ConfigurableResource[None]):
                     "There is no replication to run.",
                     hint="Pass replication_config=…, or use the resource in a function under @sling_assets.",
                 )
-            replication = load_replication(config, ConnectionBook().variables)
+            replication = load_config(config)
             return SlingDefinition.live(replication, translator, self.connection_book(_needed(replication)))
         if config is None:
             return attached if translator is None else SlingDefinition(attached.replication, translator)

@@ -20,12 +20,12 @@ from mainstem.replication import (
     Replication,
     ReplicationLike,
     ReplicationWarning,
-    load_replication,
 )
 from mainstem.schema import Relation
 from mainstem.sling.catalog import CatalogSnapshot, SnapshotColumn, SnapshotTable
 from mainstem.sling.connection import SlingConnectionResource
 from mainstem.sling.expansion import ExpandedReplication, expanded
+from mainstem.sling.loading import load_config
 from mainstem.sling.reading import is_custom_sql
 
 __all__ = [
@@ -126,7 +126,7 @@ def prepare_replication(
         prepare_replication("replication.yaml", sling.connections)
     """
     book = book_of(connections)
-    replication = load_replication(replication_config, book.variables)
+    replication = load_config(replication_config, book)
     return _prepared(replication, book, snapshot_path(replication, project_folder))
 
 
@@ -146,7 +146,7 @@ def snapshot_path(replication: Replication, project_folder: Path | None = None) 
 
     Example:
         >>> document = {"source": "MY_PG", "target": "T", "streams": {"s.*": {"object": "{stream_table}"}}}
-        >>> snapshot_path(load_replication(document), Path("project")).as_posix()
+        >>> snapshot_path(load_config(document), Path("project")).as_posix()
         'project/.mainstem/my_pg-1cc923ec.catalog.json'
     """
     written = replication.document.source
