@@ -3,17 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FAKESNOW := .venv-fakesnow
+FAKESNOW_STAMP := $(FAKESNOW)/.installed
 
-.PHONY: help install demo ui test conformance check fix bench lock clean
+.PHONY: help install demo ui test fakesnow conformance check fix bench lock clean
 
 help:
 	@echo "make demo     set everything up and run the whole pipeline: Postgres, dlt, dbt, a chart"
 	@echo "make ui       the same project in the Dagster UI (after make demo it shows that run)"
 	@echo "make test     set everything up and run the tests"
-	@echo "make conformance  every mode, option and type for all sixteen pairs of databases (make test: a sample)"
+	@echo "make conformance  every mode, option and type for all pairs of databases (make test: a sample)"
 	@echo "make check    ruff, strict types, and the lint of the tests themselves"
 	@echo "make install  only the environment, in .venv, with .venv/bin/mainstem"
-	@echo "make bench    the benchmarks (none yet)"
+	@echo "make bench    what is promised of speed and memory, measured (BENCHMARKS=... for a part)"
 	@echo "make lock     resolve requirements.lock again (needs uv)"
 
 install: $(STAMP)
@@ -31,10 +33,21 @@ demo: install
 ui: install
 	cd demo && ../$(BIN)/python -m shop ui
 
-test: install
+# The emulator of Snowflake: its dependencies and ours exclude each other. It needs Python 3.11; without it the
+# tests of Snowflake skip.
+fakesnow: $(FAKESNOW_STAMP)
+
+$(FAKESNOW_STAMP): tests/fakesnow/requirements.lock
+	$(PYTHON) -m venv $(FAKESNOW)
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	  $(FAKESNOW)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	else rm -rf $(FAKESNOW)/bin; echo "fakesnow needs Python 3.11: the tests of Snowflake will skip."; fi
+	@touch $@
+
+test: install fakesnow
 	$(BIN)/python -m pytest -n auto $(ARGS)
 
-conformance: install
+conformance: install fakesnow
 	MAINSTEM_ALL=1 $(BIN)/python -m pytest -n auto tests/conformance $(ARGS)
 
 check: install
@@ -47,13 +60,18 @@ fix: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Each is a file of benchmarks/, and fails where a target is missed.
+BENCHMARKS ?= dbt_definitions
+
 bench: install
-	@echo "No benchmark exists yet."
+	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(ARGS) || exit; done
 
 # --no-emit-index-url: the lock says what, never from where.
 lock:
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-strip-extras --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links --extra demo --group dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links tests/fakesnow/requirements.in -o tests/fakesnow/requirements.lock
 
 clean:
-	rm -rf $(VENV) demo/.local examples/*/.local
+	rm -rf $(VENV) $(FAKESNOW) demo/.local examples/*/.local

@@ -15,6 +15,7 @@ pytest.register_assert_rewrite("mainstem.testing")
 
 from mainstem.testing.mariadb import EmbeddedMariaDB  # noqa: E402
 from mainstem.testing.postgres import EmbeddedPostgres  # noqa: E402
+from mainstem.testing.snowflake import EmbeddedSnowflake  # noqa: E402
 from mainstem.testing.warehouse import Warehouse  # noqa: E402
 
 # Nothing that a test starts may call home.
@@ -45,6 +46,15 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMariaD
     if not EmbeddedMariaDB.available():
         pytest.skip("MariaDB is not installed: apt-get install mariadb-server")
     with EmbeddedMariaDB(tmp_path_factory.mktemp("mariadb") / "data") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def snowflake() -> Iterator[EmbeddedSnowflake]:
+    """An emulator of Snowflake, one for each worker, where its environment was built."""
+    if not EmbeddedSnowflake.available():
+        pytest.skip("fakesnow is not installed: make fakesnow")
+    with EmbeddedSnowflake() as server:
         yield server
 
 

@@ -196,12 +196,15 @@ class _Run:
         if self._settings.state:
             names = (self._source.name, self._target.name)
             state = open_state(self._settings.state, self._book, names, target, opened)
+        stamped = source.stamped and target.capabilities.remembers
         facts = RunFacts(
             self._replication,
             source,
             target,
             self._started,
-            metadata=lambda stream: self._settings.metadata_columns(self._started, self._id, stream),
+            metadata=lambda stream: self._settings.metadata_columns(
+                self._started, self._id, stream, stamped=stamped
+            ),
             state=state,
             inclusive=self._settings.inclusive,
             id=self._id,

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mainstem.endpoints import SourceTable
-from mainstem.errors import ReplicationError, StreamError
+from mainstem.errors import ReplicationError, StreamError, ValueBreaksTypeError
 from mainstem.events import Event, StreamPublished, StreamRetried, StreamStarted
 from mainstem.plan import RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
@@ -18,6 +19,7 @@ from mainstem.report import ReportedColumn, StreamReport
 from mainstem.settings import Settings
 from mainstem.state import State
 from mainstem.transfer import Transfer, phase_of
+from mainstem.widening import with_wider_columns
 
 __all__ = ["Opened", "Session", "Writers"]
 
@@ -85,7 +87,7 @@ class Session:
         attempts = self._settings.retries + 1
         for attempt in range(1, attempts + 1):
             try:
-                yield from self._attempt(stream)
+                yield from with_wider_columns(lambda: self._attempt(stream), partial(self._widen, stream))
                 return
             except StreamError as error:
                 if not error.transient:
@@ -112,6 +114,10 @@ class Session:
         stack, self._stack = self._stack, ExitStack()
         stack.close()
 
+    def _widen(self, stream: Stream, error: ValueBreaksTypeError) -> bool:
+        opened = self._opened
+        return opened is not None and opened.facts.for_stream(stream).source.widen(error)
+
     def _attempt(self, stream: Stream) -> Iterator[Event]:
         began = time.monotonic()
         with phase_of(stream, "connect"):
@@ -121,16 +127,17 @@ class Session:
             opened = self._opened
         with ExitStack() as locks:
             with phase_of(stream, "plan"):
-                planner = StreamPlanner(stream, opened.facts)
+                facts = opened.facts.for_stream(stream)
+                planner = StreamPlanner(stream, facts)
                 # Where the stream goes on must not change between the plan and the publish.
-                locks.enter_context(opened.facts.target.locked(planner.target))
+                locks.enter_context(facts.target.locked(planner.target))
                 plan = planner.plan()
                 self._writers.refuse_second(plan, stream)
-            yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
-            transfer = Transfer(stream, plan, opened.facts, self._settings, opened.state)
+            yield StreamStarted(stream.name, facts.target.address(plan.target), plan.estimated_rows)
+            transfer = Transfer(stream, plan, facts, self._settings, opened.state)
             yield from transfer.run()
             with phase_of(stream, "publish"):
-                report = _report(plan, transfer, opened.facts, time.monotonic() - began)
+                report = _report(plan, transfer, facts, time.monotonic() - began)
         yield StreamPublished(report)
 
 
@@ -146,7 +153,7 @@ def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: floa
     return StreamReport(
         stream=plan.stream,
         tool="sling",
-        target=str(plan.target),
+        target=facts.target.address(plan.target),
         storage=facts.target.connection.type,
         rows=transfer.rows,
         row_count=facts.target.count(found.relation) if found and found.relation else None,

@@ -32,7 +32,8 @@ class Settings:
         allow_empty: Publish a stream of no rows too. Without it such a stream leaves its target as it is.
             ``SLING_ALLOW_EMPTY`` or ``SLING_ALLOW_EMPTY_TABLES``.
         loaded_at: Add ``_sling_loaded_at``: ``unix`` for seconds since 1970, ``timestamp`` for a time;
-            ``None`` for no such column but in snapshots. ``SLING_LOADED_AT_COLUMN``.
+            ``None`` for no such column but in snapshots and of files; ``never``: in snapshots only.
+            ``SLING_LOADED_AT_COLUMN``.
         synced_at: Add ``_sling_synced_at`` and ``_sling_synced_op``: when a row was last written, and
             whether it was inserted (I), updated (U), deleted (D) or taken as a snapshot (S).
             ``SLING_SYNCED_AT_COLUMN``.
@@ -73,7 +74,7 @@ class Settings:
         """
         given = os.environ if environment is None else environment
         lower = {key: value.lower() for key, value in given.items()}
-        loaded_at = {"true": "unix", "unix": "unix", "timestamp": "timestamp"}
+        loaded_at = {"true": "unix", "unix": "unix", "timestamp": "timestamp", "false": "never"}
         return cls(
             allow_empty="true" in (lower.get("SLING_ALLOW_EMPTY"), lower.get("SLING_ALLOW_EMPTY_TABLES")),
             loaded_at=loaded_at.get(lower.get("SLING_LOADED_AT_COLUMN", "")),
@@ -87,17 +88,20 @@ class Settings:
             retry_delay=_seconds(given, "SLING_RETRY_DELAY", cls.retry_delay),
         )
 
-    def metadata_columns(self, started: datetime, run_id: str, stream: Stream) -> Sequence[MetadataColumn]:
+    def metadata_columns(
+        self, started: datetime, run_id: str, stream: Stream, *, stamped: bool = False
+    ) -> Sequence[MetadataColumn]:
         """The columns that the run adds to a stream's table, in Sling's order.
 
         Args:
             started: When the run began.
             run_id: The execution's id.
             stream: The stream.
+            stamped: Whether rows tell when they were loaded, where the settings say nothing of it.
         """
         columns = []
         snapshot = stream.mode is Mode.SNAPSHOT
-        if self.loaded_at or snapshot:
+        if snapshot or (self.loaded_at != "never" and (self.loaded_at or stamped)):
             columns.append(self._time("_sling_loaded_at", started, "loaded_at"))
         if self.synced_at:
             operation = "S" if snapshot else "I"

@@ -9,14 +9,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import pyarrow as pa
 from typing_extensions import override
 
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints import RunSql, SqlTarget, Step, Target, open_target
-from mainstem.errors import ConfigError, EndpointError
+from mainstem.errors import ConfigError, EndpointError, RelationNotFoundError
+from mainstem.files.places import Place
+from mainstem.files.places.registry import PLACES, open_place
 from mainstem.schema import Relation
 
 __all__ = ["State", "open_state"]
@@ -61,7 +62,7 @@ def open_state(
     """Open the place that `SLING_STATE` names.
 
     Args:
-        setting: A connection and what is in it: ``MY_DB/schema``, or ``LOCAL/folder``.
+        setting: A connection and what is in it: ``MY_DB/schema``, ``LOCAL/folder`` or ``MY_S3/folder``.
         book: Where the connection is found.
         names: The source and the target of the replication.
         target: The replication's target, which is used where it is the same connection.
@@ -76,15 +77,14 @@ def open_state(
             f"SLING_STATE is {setting!r}.", hint="It names a connection and a schema or folder: MY_DB/schema."
         )
     connection = book.find(name)
-    folder = connection.text("path") if connection.type == "file" else None
-    if folder is not None or connection.type == "file":
-        return _FolderState(Path(folder or ".") / place, names)
+    if connection.type in PLACES:
+        return _FolderState(opened.enter_context(open_place(connection)), place, names)
     same = connection == target.connection
     endpoint = target if same else opened.enter_context(open_target(connection))
     if not isinstance(endpoint, SqlTarget):
         raise ConfigError(
             f"SLING_STATE: {name} ({connection.type}) can keep no state.",
-            hint="Name a database, or a folder with LOCAL/folder.",
+            hint="Name a database, or a folder with LOCAL/folder or MY_S3/folder.",
         )
     return _DatabaseState(endpoint, Relation(place, _TABLE), names)
 
@@ -167,22 +167,27 @@ class _DatabaseState(State):
 
 
 class _FolderState(State):
-    """A folder with one JSON file for each stream and object."""
+    """A folder, wherever files live, with one JSON file for each stream and object."""
 
-    def __init__(self, folder: Path, names: tuple[str, str]) -> None:
-        self._folder = folder
+    def __init__(self, place: Place, folder: str, names: tuple[str, str]) -> None:
+        self._place = place
+        self._folder = folder.rstrip("/")
         self._names = names
 
     @override
     def cursor(self, stream: str, target: str) -> str | None:
         path = self._path(stream, target)
-        if not path.exists():
+        try:
+            with self._place.open(path) as file:
+                text = file.read()
+        except RelationNotFoundError:
             return None
         try:
-            return str(json.loads(path.read_text(encoding="utf-8"))["value"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return str(json.loads(text)["value"])
+        except (ValueError, KeyError, TypeError) as error:
             raise EndpointError(
-                f"The state file {path} cannot be read.", hint="Remove it to load the stream from the start."
+                f"The state file {self._place.url(path)} cannot be read.",
+                hint="Remove it to load the stream from the start.",
             ) from error
 
     @override
@@ -194,24 +199,22 @@ class _FolderState(State):
     @override
     def write(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
         path = self._path(stream, object_name)
-        if value is None:
-            path.unlink(missing_ok=True)
-            return
         known = dict(zip(_COLUMNS, (*self._names, stream, object_name, value, kind), strict=True))
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Beside it, then renamed: a killed run leaves the old cursor or the new one.
-            beside = path.with_suffix(".writing")
-            beside.write_text(json.dumps(known, indent=2, ensure_ascii=False), encoding="utf-8")
-            beside.replace(path)
-        except OSError as error:
+            if value is None:
+                self._place.delete(path)
+                return
+            # A killed run leaves the old cursor or the new one.
+            with self._place.write(path) as file:
+                file.write(json.dumps(known, indent=2, ensure_ascii=False).encode())
+        except (EndpointError, OSError) as error:
             raise EndpointError(
-                f"The state file {path} cannot be written: {error.strerror}. The rows are published; the next"
-                " run reads them again."
+                f"The state file {self._place.url(path)} cannot be written: {error}"
+                " The rows are published; the next run reads them again."
             ) from error
 
-    def _path(self, stream: str, object_name: str) -> Path:
+    def _path(self, stream: str, object_name: str) -> str:
         whole = "__".join((*self._names, stream, object_name))
         # Names that differ only in what a file's name cannot hold stay apart.
         digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-        return self._folder / f"{re.sub(r'[^0-9A-Za-z_-]', '_', whole)[:120]}_{digest}.json"
+        return f"{self._folder}/{re.sub(r'[^0-9A-Za-z_-]', '_', whole)[:120]}_{digest}.json"

@@ -71,6 +71,7 @@ class Transfer:
                 staging = opened.enter_context(
                     self._facts.target.stage(plan.target, plan.schema, place=plan.staging)
                 )
+                staging.prepare(plan.update_key, _origin(plan))
             if plan.mode is not Mode.DEFINITION_ONLY:
                 yield from self._staged(staging)
             with self._phase("stage"):
@@ -131,7 +132,8 @@ class Transfer:
     @property
     def _is_replaced(self) -> bool:
         """Whether the table afterwards holds what was staged, and nothing else."""
-        return self._plan.existing is None or self._plan.mode is Mode.TRUNCATE
+        is_new = self._plan.existing is None and self._plan.cursor is None
+        return is_new or self._plan.mode is Mode.TRUNCATE
 
     def _row_steps(self, staging: Staging) -> Sequence[Step]:
         """How the staged rows become visible; nothing where there are none."""
@@ -187,6 +189,11 @@ class Transfer:
 
     def _phase(self, name: str) -> Any:
         return phase_of(self._stream, name)
+
+
+def _origin(plan: StreamPlan) -> str | None:
+    """Where the stream goes on; so does the next run, where this one is killed before its cursor is kept."""
+    return f"{plan.stream} {plan.cursor.value}" if plan.cursor else None
 
 
 def _unexpected(error: Exception) -> MainstemError:

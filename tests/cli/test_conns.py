@@ -104,3 +104,20 @@ def test_exec_runs_files_and_stops_at_the_first_error(
     assert done.stderr.splitlines()[0] == "done"
     assert "syntax error" in done.stderr
     assert postgres.fetch(f"select count(*) from {schema}.made") == [(0,)]
+
+
+def test_files_are_connections_too(
+    mainstem: Any, bare_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("id,at\n1,2024-01-02\n")
+    env = {**bare_environment, "SLING_OUTPUT": "json", "MY_FILES": f"file://{tmp_path}"}
+    assert ["LOCAL", "file", "built-in"] in json.loads(mainstem("conns", "list", env=env).stdout)["rows"]
+    assert json.loads(mainstem("conns", "test", "MY_FILES", env=env).stdout)["success"] is True
+    found = json.loads(mainstem("conns", "discover", "MY_FILES", "--pattern", "in/*.csv", env=env).stdout)
+    assert found["rows"] == [[None, "in/a.csv", "table"]]
+    done = mainstem("conns", "discover", "MY_FILES", "--pattern", "in/*.csv", "--columns", env=env)
+    assert json.loads(done.stdout)["rows"] == [
+        [None, "in/a.csv", 1, "id", "BIGINT", "int64"],
+        [None, "in/a.csv", 2, "at", "DATE", "date32[day]"],
+    ]

@@ -38,6 +38,8 @@ def test_the_help_of_each_command_shows_an_example(mainstem: Any, command: str) 
         (["run", "--src-conn", "A", "--tgt-conn", "B"], "--src-stream, --tgt-object"),
         (["run", "x.yaml", "--src-conn", "A"], "--src-conn belongs to a run without a file"),
         (["run", "x.yaml", "--src-options", "[1]"], "--src-options must be a mapping"),
+        (["run", "x.yaml", "--stdout", "--json"], "would both be written to standard output"),
+        (["run", "x.yaml", "--stdout", "--tgt-object", "a"], "--stdout is a target of its own"),
     ],
 )
 def test_wrong_usage_is_told_and_exits_with_2(mainstem: Any, wrong: list[str], told: str) -> None:
@@ -50,8 +52,6 @@ def test_wrong_usage_is_told_and_exits_with_2(mainstem: Any, wrong: list[str], t
     ("arguments", "setting", "told"),
     [
         (["-p", "x.yaml"], {}, "A pipeline (-p) is not supported yet."),
-        (["x.yaml", "--stdout"], {}, "--stdout is not supported yet."),
-        (["--tgt-conn", "A", "--tgt-object", "b"], {}, "Standard input as a source is not supported yet."),
         (["x.yaml"], {"SLING_TIMEOUT": "5"}, "SLING_TIMEOUT is not supported yet."),
         (["x.yaml"], {"SLING_CONSTRAINT_FAILS": "0"}, "SLING_CONSTRAINT_FAILS is not supported yet."),
         (["x.yaml"], {"SLING_ROW_CNT": "many"}, "SLING_ROW_CNT must be a number, or > and a number."),

@@ -12,7 +12,7 @@ from mainstem.errors import LossyTypeError
 from mainstem.testing.place import Place
 
 PAGE = Path(__file__).parents[2] / "docs" / "types.md"
-COLUMNS = ["postgres", "duckdb", "sqlite", "mysql"]
+COLUMNS = ["postgres", "duckdb", "sqlite", "mysql", "snowflake"]
 KINDS: dict[str, pa.DataType] = {
     "bool": pa.bool_(),
     "int8": pa.int8(),

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from tests.examples.conftest import Example
 
+from mainstem.connections import connection_of
+from mainstem.files.places.registry import open_place
+from mainstem.testing.place import Place
 from mainstem.testing.postgres import EmbeddedPostgres
+from mainstem.testing.s3 import EmbeddedS3
+from mainstem.testing.snowflake import EmbeddedSnowflake
 from mainstem.testing.warehouse import Warehouse
 
 
@@ -61,6 +68,31 @@ def test_the_sling_guide_replicates_and_its_downstream_asset_loads_a_replicated_
     assert_replicated()
 
 
+def test_custom_sql_becomes_partitioned_parquet_on_s3(example: Callable[[str], Example]) -> None:
+    lake = example("postgres_to_s3")
+    (commands,) = lake.scripts
+    with EmbeddedS3() as server:
+        bucket = server.bucket()
+        lake.run(commands, S3_ENDPOINT=server.endpoint, S3_BUCKET=bucket)
+        with open_place(connection_of("MY_S3", server.connection(bucket))) as place:
+            files = [found.path for found in place.list("lake/paid_orders/")]
+            tables = []
+            for path in files:
+                with place.open(path) as file:
+                    tables.append(pq.read_table(file))
+
+    months = sorted({path.rpartition("/")[0].removeprefix("lake/paid_orders/") for path in files})
+    assert months[0] == "ordered_at_year=2024/ordered_at_month=01"
+    assert len(months) == 18
+    rows = pa.concat_tables(tables).sort_by("order_id")
+    in_postgres = lake.postgres.fetch(
+        "select order_id, name, country, amount::text from orders join customers using (customer_id)"
+        " where status = 'paid' order by 1"
+    )
+    found = rows.select(["order_id", "customer", "country", "amount"]).to_pylist()
+    assert [(*list(row.values())[:3], str(row["amount"])) for row in found] == in_postgres
+
+
 def test_the_dlt_lesson_loads_its_two_rows(example: Callable[[str], Example]) -> None:
     lesson = example("dlt_lesson")
     (commands,) = lesson.scripts
@@ -100,3 +132,27 @@ def test_the_dbt_tutorial_builds_its_models_and_opens_the_chart_when_asked(
     assert not opened.exists()
     tutorial.run(shown, BROWSER=browser)
     assert opened.exists()
+
+
+def test_three_tables_of_postgres_arrive_in_snowflake(
+    example: Callable[[str], Example], snowflake: EmbeddedSnowflake
+) -> None:
+    billing = example("postgres_to_snowflake")
+    (commands,) = billing.scripts
+    account = snowflake.properties
+    billing.run(
+        commands,
+        SNOWFLAKE_HOST=account["host"],
+        SNOWFLAKE_PORT=str(account["port"]),
+        SNOWFLAKE_PROTOCOL=account["protocol"],
+        SNOWFLAKE_USER=account["user"],
+        SNOWFLAKE_PASSWORD=account["password"],
+    )
+    place = Place("snowflake", account, "BILLING")
+    for source, target in {
+        "accounts": "ACCOUNTS",
+        "users": "USERS",
+        "finance_departments": "DEPARTMENTS",
+    }.items():
+        rows = sorted(tuple(map(str, row.values())) for row in place.get(target).to_pylist())
+        assert rows == sorted(tuple(map(str, row)) for row in source_rows(billing.postgres, source))

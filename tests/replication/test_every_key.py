@@ -171,6 +171,20 @@ SHOWN = {
     },
     "mainstem/testing/conformance_modes.py": {"merge_strategy"},
     "mainstem/testing/conformance_evolution.py": {"add_new_columns", "adjust_column_type"},
+    "engine/test_from_files.py": {"files", "flatten"},
+    "files/test_csv.py": {
+        *("quote", "escape", "skip_blank_lines", "skip_lines", "fields_per_rec", "null_if"),
+    },
+    "files/formats": {"jmespath", "sheet"},
+    "engine/test_to_files.py": {"file_max_rows", "file_max_bytes", "concurrency"},
+    "engine/test_to_files_text.py": {
+        "header",
+        "delimiter",
+        "datetime_format",
+        "encoding",
+        "compression",
+        "format",
+    },
     "replication/test_document.py": {"disabled", "object", "mode"},
     "this file": {"id", "description", "tags", *NOT_THE_PLANS},
 }

@@ -15,7 +15,7 @@ from mainstem.cli.exits import DONE, FAILED
 from mainstem.cli.messages import log_console
 from mainstem.cli.output import Output, json_line, print_rows
 from mainstem.connections import ConnectionBook
-from mainstem.endpoints import CatalogEntry, Endpoint, open_endpoint
+from mainstem.endpoints import CatalogEntry, Endpoint, Source, open_endpoint
 from mainstem.errors import ConfigError, MainstemError
 from mainstem.types import type_name
 
@@ -112,7 +112,9 @@ def execute(name: str, statements: Sequence[str], limit: int, output: Output) ->
 
 
 def _matching(endpoint: Endpoint, pattern: str | None) -> Sequence[CatalogEntry]:
-    """The relations that a pattern such as ``schema.tab*`` matches, whatever its case."""
+    """The relations that a pattern such as ``schema.tab*`` matches, whatever its case; or the files."""
+    if pattern and isinstance(endpoint, Source) and endpoint.combines:
+        return [CatalogEntry(endpoint.relation(name)) for name in endpoint.matching(pattern)]
     schema, _, table = (pattern or "*.*").lower().replace('"', "").rpartition(".")
     only = schema if schema and not set("*?[") & set(schema) else None
     return [

@@ -107,7 +107,10 @@ class Flags:
         typer.Option("--tgt-options", help=f"target_options ({_MAP}).", rich_help_panel=_STREAMS),
     ] = None
 
-    stdout: Annotated[bool, typer.Option("--stdout", help="Write to it.", rich_help_panel=_LATER)] = False
+    stdout: Annotated[
+        bool,
+        typer.Option("--stdout", help="Write CSV to standard output.", rich_help_panel=_STREAMS),
+    ] = False
     pipeline: Annotated[
         str | None, typer.Option("-p", "--pipeline", help="Run a pipeline.", rich_help_panel=_LATER)
     ] = None

@@ -17,6 +17,7 @@ from mainstem.replication.syntax import parse_text
 
 __all__ = ["Request", "overrides_of", "request_of", "split_list"]
 
+_STDOUT = "stdout://"
 _QUERY = re.compile(r"\s*(select|with)\s.*", re.IGNORECASE | re.DOTALL)
 _NEEDED = ("src_conn", "src_stream", "tgt_conn", "tgt_object")
 _USAGE = (
@@ -50,6 +51,8 @@ def request_of(flags: Flags, environment: Mapping[str, str]) -> Request:
         ReplicationError: The replication is wrong.
     """
     _refuse_unsupported(flags)
+    if flags.stdout:
+        flags = _to_stdout(flags)
     overrides, variables = overrides_of(flags), _mapping("--env", flags.env)
     files = [given for given in (flags.file, flags.replication) if given]
     adhoc = [name for name in ("src_conn", "src_stream", "tgt_conn") if getattr(flags, name)]
@@ -68,6 +71,8 @@ def request_of(flags: Flags, environment: Mapping[str, str]) -> Request:
         own = document.values.get("env")
         merged = {**(own if isinstance(own, Mapping) else {}), **variables}
         document = document.with_values({**document.values, "env": merged})
+    if flags.stdout:
+        document = document.with_values({**document.values, "target": _STDOUT})
     return Request(load_replication(document, overrides=overrides), streams)
 
 
@@ -121,11 +126,10 @@ def split_list(text: str) -> list[str]:
 
 
 def _adhoc(flags: Flags, overrides: dict[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+    flags = _with_source(flags)
     missing = [_flag(name) for name in _NEEDED if not getattr(flags, name)]
     if len(missing) == len(_NEEDED):
         raise typer.BadParameter(_USAGE)
-    if flags.tgt_conn and not flags.src_conn and not flags.src_stream:
-        raise unsupported("Standard input as a source", "Give --src-conn and --src-stream.")
     if missing:
         raise typer.BadParameter(f"A run without a file also needs {', '.join(missing)}.")
     stream = str(flags.src_stream)
@@ -139,11 +143,26 @@ def _adhoc(flags: Flags, overrides: dict[str, Any], variables: Mapping[str, Any]
     return {**document, "env": dict(variables)} if variables else document
 
 
+def _with_source(flags: Flags) -> Flags:
+    """Files need no connection, and what is piped needs no name."""
+    stream = flags.src_stream or ("stdin://" if flags.tgt_conn and not flags.src_conn else None)
+    is_file = stream is not None and stream.startswith(("file://", "stdin://"))
+    return replace(flags, src_conn="LOCAL", src_stream=stream) if is_file and not flags.src_conn else flags
+
+
 def _refuse_unsupported(flags: Flags) -> None:
     if flags.pipeline:
         raise unsupported("A pipeline (-p)", "Run its replications one after another.")
-    if flags.stdout:
-        raise unsupported("--stdout", "`mainstem conns exec NAME SQL -o csv` writes rows to standard output.")
+
+
+def _to_stdout(flags: Flags) -> Flags:
+    """The flags of a run that writes CSV to standard output: all that the stream has."""
+    if flags.json:
+        raise typer.BadParameter("--stdout and JSON lines would both be written to standard output.")
+    if flags.tgt_conn or flags.tgt_object:
+        raise typer.BadParameter("--stdout is a target of its own: leave --tgt-conn and --tgt-object out.")
+    adhoc = flags.src_conn or flags.src_stream
+    return replace(flags, mode="full-refresh", tgt_object="stdout", tgt_conn=_STDOUT if adhoc else None)
 
 
 def _mode(mode: str | None) -> str | None:

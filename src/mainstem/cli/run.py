@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -18,6 +19,7 @@ from mainstem.cli.progress import Display, progress_display
 from mainstem.cli.request import Request, request_of
 from mainstem.engine import run
 from mainstem.events import Event, ReplicationFinished, ReplicationStarted, StreamFailed
+from mainstem.settings import Settings
 
 __all__ = ["run_replication"]
 
@@ -33,7 +35,9 @@ def run_replication(flags: Flags, stop: Stop) -> int:
     # Closing drops what is staged.
     with (
         _display(flags, console) as display,
-        closing(run(request.replication, streams=request.streams)) as events,
+        closing(
+            run(request.replication, streams=request.streams, settings=_settings(flags, request))
+        ) as events,
     ):
         for event in events:
             if stop.requested:
@@ -42,11 +46,27 @@ def run_replication(flags: Flags, stop: Stop) -> int:
                 _tell_of_nothing(console, request)
                 if not flags.json:
                     break
+            if isinstance(event, StreamFailed) and _reader_has_left(event.error):
+                raise BrokenPipeError
             display.show(event)
             failed |= _take(event, counted)
             if isinstance(event, StreamFailed):
                 _tell_of_failure(flags, console, event)
     return FAILED if failed or not _hold(assertions, counted, console) else DONE
+
+
+def _settings(flags: Flags, request: Request) -> Settings | None:
+    """What is written to standard output is seen at once: nothing of it can be tried again."""
+    if not flags.stdout:
+        return None
+    return replace(Settings.from_environment({**os.environ, **request.replication.variables}), retries=0)
+
+
+def _reader_has_left(error: BaseException | None) -> bool:
+    """Whether nobody reads our output any more, as behind `head`."""
+    while error is not None and not isinstance(error, BrokenPipeError):
+        error = error.__cause__
+    return error is not None
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from mainstem.endpoints.steps import (
     TableKey,
     Update,
 )
-from mainstem.endpoints.target import Capabilities, KeyProfile, NativeType, Staging, Target
+from mainstem.endpoints.target import Capabilities, KeyProfile, NativeType, Staging, Target, Use
 
 __all__ = [
     "AddColumn",
@@ -60,6 +60,7 @@ __all__ = [
     "TableKey",
     "Target",
     "Update",
+    "Use",
     "Written",
     "cancel_all",
     "open_endpoint",

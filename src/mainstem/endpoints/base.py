@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from sqlglot import exp
@@ -17,7 +17,7 @@ from typing_extensions import Self
 
 from mainstem.connections import Connection
 from mainstem.endpoints.comparable import Form, Written
-from mainstem.errors import RelationNotFoundError
+from mainstem.errors import RelationNotFoundError, ValueBreaksTypeError
 from mainstem.schema import Column, Relation
 
 __all__ = [
@@ -85,6 +85,10 @@ class Query:
     limit: int | None = None
     offset: int = 0
     order_by: Sequence[Column] = ()
+
+
+# The `source_options` that say something to a database.
+TABLE_SOURCE_OPTIONS = frozenset({"limit", "offset", "range", "max_decimals", "empty_as_null"})
 
 
 class Endpoint(ABC):
@@ -155,6 +159,18 @@ class Endpoint(ABC):
         parts = (relation.database, relation.schema, relation.name)
         return ".".join(self.quoted(part) for part in parts if part)
 
+    def for_stream(self, options: Mapping[str, Any]) -> Self:  # noqa: ARG002 - most have none of their own
+        """The same system, open as it is, for one stream.
+
+        Args:
+            options: What the stream says of reading here (`source_options`), or of writing
+                (`target_options`), and its ``update_key``.
+
+        Raises:
+            ConfigError: One of them makes no sense.
+        """
+        return self
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the system. Closing twice is allowed."""
@@ -192,7 +208,41 @@ class Endpoint(ABC):
 
 
 class Source(Endpoint):
-    """An endpoint that can be read."""
+    """An endpoint that can be read.
+
+    Attributes:
+        source_options: The `source_options` that say something to it.
+        combines: Whether a stream's name may be a pattern of what is read together, as of files.
+        stamped: Whether rows from here tell when they were loaded, where nothing is said (spec §3.5).
+    """
+
+    source_options: ClassVar[frozenset[str]] = TABLE_SOURCE_OPTIONS
+    combines: ClassVar[bool] = False
+    stamped: ClassVar[bool] = False
+
+    def matching(self, pattern: str) -> Sequence[str]:  # noqa: ARG002 - most are asked for their catalogue
+        """The names of the streams that a pattern means, sorted, where :attr:`combines` holds.
+
+        Raises:
+            EndpointError: The pattern is refused, or the system cannot be reached.
+        """
+        return []
+
+    def stream_variables(self, stream: str) -> Mapping[str, str]:  # noqa: ARG002 - most add none
+        """The variables that only streams of such a source have, or have otherwise (spec §2)."""
+        return {}
+
+    def key_name(self, name: str) -> str:
+        """The column that an `update_key` means."""
+        return name
+
+    def widen(self, error: ValueBreaksTypeError) -> bool:  # noqa: ARG002 - most know their types
+        """Read a column as a wider type from now on. The stream then starts anew.
+
+        Returns:
+            Whether it will; otherwise the error stands.
+        """
+        return False
 
     @abstractmethod
     def describe_query(self, sql: str) -> SourceTable:

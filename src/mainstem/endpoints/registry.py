@@ -13,6 +13,7 @@ from mainstem.connections import Connection
 from mainstem.endpoints.base import Endpoint, Source
 from mainstem.endpoints.target import Capabilities, Target
 from mainstem.errors import ConfigError, ConnectionConfigError
+from mainstem.files.places.registry import PLACES
 
 __all__ = ["cancel_all", "open_endpoint", "open_source", "open_target", "target_capabilities"]
 
@@ -25,6 +26,11 @@ _ENDPOINTS: Mapping[str, tuple[str, str, str]] = {
     "sqlite": ("mainstem.endpoints.sqlite", "SQLite", "sqlite"),
     "mysql": ("mainstem.endpoints.mysql", "MySQL", "mysql"),
     "mariadb": ("mainstem.endpoints.mysql", "MySQL", "mysql"),
+    "snowflake": ("mainstem.endpoints.snowflake", "Snowflake", "snowflake"),
+    "delta": ("mainstem.endpoints.delta", "Delta", "delta"),
+    "iceberg": ("mainstem.endpoints.iceberg", "Iceberg", "iceberg"),
+    # Wherever files live, they are read and written alike.
+    **dict.fromkeys(PLACES, ("mainstem.endpoints.files", "Files", "files")),
 }
 
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,24 @@ from mainstem.endpoints.base import Endpoint, SourceTable
 from mainstem.endpoints.steps import Step
 from mainstem.schema import Relation
 
-__all__ = ["Capabilities", "KeyProfile", "NativeType", "Staging", "Target"]
+__all__ = ["TABLE_OPTIONS", "Capabilities", "KeyProfile", "NativeType", "Staging", "Target", "Use"]
+
+# The `target_options` that say something to a table of a database (spec §4.2).
+TABLE_OPTIONS = frozenset(
+    {
+        "add_new_columns", "adjust_column_type", "batch_limit", "column_casing", "column_typing",
+        "delete_missing", "direct_insert", "ignore_existing", "max_decimals", "merge_strategy",
+        "post_sql", "pre_sql", "table_ddl", "table_keys", "table_tmp", "use_bulk",
+    }
+)  # fmt: skip
+
+
+class Use(Enum):
+    """What a stream does to its target."""
+
+    REPLACE = "replace"
+    ADD = "add"
+    DEFINE = "define"
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,10 @@ class Capabilities:
         moves_between_schemas: A table can be moved into another schema; where not, its rows are copied.
         table_keys: The kinds of `table_keys` that a table can have.
         parallel_streams: Several streams can be written to it at once.
+        merges: Rows that are there can be found by a key, changed and deleted.
+        remembers: The greatest value of a column can be asked; where not, `SLING_STATE` keeps the cursor.
+        partitions: An object's name may have partitions in it, such as ``{part_year}`` (spec §2).
+        options: The `target_options` that it carries out.
     """
 
     transactional_ddl: bool = True
@@ -40,6 +62,10 @@ class Capabilities:
     moves_between_schemas: bool = True
     table_keys: frozenset[str] = frozenset({"primary", "unique", "index"})
     parallel_streams: bool = True
+    merges: bool = True
+    remembers: bool = True
+    partitions: bool = False
+    options: frozenset[str] = TABLE_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -83,6 +109,17 @@ class Staging(ABC):
 
     place: Relation
     schema: pa.Schema
+
+    def prepare(self, update_key: str | None, since: str | None) -> None:  # noqa: B027 - most need not know
+        """Be told of the stream, before the first batch.
+
+        Args:
+            update_key: The column of the cursor, by its name here; ``None`` where there is none.
+            since: Where the stream goes on, with the stream's name; ``None`` where it reads everything.
+
+        Raises:
+            ConfigError: The rows cannot be written without such a column.
+        """
 
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None:
@@ -131,9 +168,25 @@ class Target(Endpoint):
             RelationNotFoundError: The name is a view's, which cannot be written.
         """
 
+    def address(self, target: Relation) -> str:
+        """What a target is called in reports: in the way by which others find it."""
+        return str(target)
+
+    def check_use(self, target: Relation, use: Use) -> Sequence[str]:  # noqa: ARG002 - most can do it all
+        """Look whether a target can be used so, before anything is read.
+
+        Returns:
+            What the user should know beforehand.
+
+        Raises:
+            ConfigError: It cannot, as its name or its options are.
+            EndpointError: It cannot, as it is now.
+        """
+        return []
+
     @abstractmethod
-    def count(self, target: Relation) -> int:
-        """Count the rows of a table."""
+    def count(self, target: Relation) -> int | None:
+        """Count the rows of a table; ``None`` where that would mean to read all of it."""
 
     @abstractmethod
     def maximum(self, target: Relation, column: str) -> pa.Scalar[Any] | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fnmatch import translate
 from typing import Protocol
 
-from mainstem.endpoints import CatalogEntry, SqlTarget
+from mainstem.endpoints import CatalogEntry, Source, SqlTarget
 from mainstem.endpoints.base import split_name
 from mainstem.errors import ReplicationError
 from mainstem.replication import Replication, Stream
@@ -61,6 +61,9 @@ def expand_wildcards(
         if not is_wildcard(stream.name):
             expanded.append(stream)
             continue
+        if isinstance(source, Source) and source.combines and _is_one(stream):
+            expanded.append(stream)
+            continue
         _refuse_one_object(stream)
         for name in _matches(stream.name, source):
             key = _normal(name, source)
@@ -68,6 +71,14 @@ def expand_wildcards(
                 explicit.add(key)
                 expanded.append(replace(stream, name=name))
     return expanded
+
+
+def _is_one(stream: Stream) -> bool:
+    """Whether all files of a pattern are one stream (spec §1.4)."""
+    if stream.single is not None:
+        return stream.single
+    options = stream.target_options
+    return not (_PER_STREAM.search(stream.object) or options.file_max_rows or options.file_max_bytes)
 
 
 def _refuse_one_object(stream: Stream) -> None:
@@ -80,6 +91,9 @@ def _refuse_one_object(stream: Stream) -> None:
 
 
 def _matches(pattern: str, source: Catalogue) -> Iterator[str]:
+    if isinstance(source, Source) and source.combines:
+        yield from source.matching(pattern)
+        return
     parts = split_name(pattern)
     schema, table = (source.default_schema, parts[0]) if len(parts) == 1 else (parts[0], ".".join(parts[1:]))
     glob = re.compile(translate(table.lower()))
@@ -102,5 +116,7 @@ def _spelled(name: str) -> str:
 
 
 def _normal(name: str, source: Catalogue) -> tuple[str, ...]:
+    if isinstance(source, Source) and source.combines:
+        return (source.relation(name).name,)
     parts = split_name(name)
     return tuple(part.lower() for part in ([source.default_schema, *parts] if len(parts) == 1 else parts))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
+
+import pyarrow as pa
 
 from mainstem.endpoints import Source, Target
 from mainstem.errors import Position
 from mainstem.plan.model import MetadataColumn
 from mainstem.replication import Replication, Stream
+from mainstem.replication.columns import parse_columns
 
 __all__ = ["Place", "RunFacts", "StateReader"]
 
@@ -58,6 +61,27 @@ class RunFacts:
     state: StateReader | None = None
     inclusive: bool | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def for_stream(self, stream: Stream) -> RunFacts:
+        """The same, with source and target told what one stream says of them.
+
+        Raises:
+            ConfigError: An option makes no sense there.
+        """
+        key = {"update_key": stream.update_key} if stream.update_key else {}
+        said = stream.source_options.model_dump(exclude_none=True)
+        more = {"stream": stream.name, "files": stream.files, "declared": self._declared(stream)}
+        return replace(
+            self,
+            source=self.source.for_stream({**said, **key, **more}),
+            target=self.target.for_stream({**stream.target_options.model_dump(exclude_none=True), **key}),
+        )
+
+    def _declared(self, stream: Stream) -> Mapping[str, pa.DataType]:
+        """The types that `columns` says, by names in lower case."""
+        place = Place(stream, self.replication)
+        specs = parse_columns(stream.columns, lambda key: place.at("columns", key))
+        return {spec.name.lower(): spec.type.arrow_type() for spec in specs}
 
 
 @dataclass(frozen=True)

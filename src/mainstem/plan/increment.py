@@ -118,7 +118,9 @@ def find_cursor(
     inclusive = bool(place.stream.primary_key) if run.inclusive is None else run.inclusive
     if run.state is not None:
         kept = run.state.cursor(place.stream.name, place.stream.object)
-        return Cursor(kept, inclusive, "state") if kept is not None and existing is not None else None
+        # What remembers nothing may have been moved on by whoever reads it: only the state counts.
+        counts = existing is not None or not run.target.capabilities.remembers
+        return Cursor(kept, inclusive, "state") if kept is not None and counts else None
     if existing is None or existing.relation is None:
         return None
     alike = [known for known in existing.columns if known.name.lower() == name.lower()]

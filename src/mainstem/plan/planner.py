@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from mainstem.endpoints import Query, SourceTable
+from mainstem.endpoints import Query, SourceTable, Use
 from mainstem.errors import Position, RelationNotFoundError, ReplicationError
 from mainstem.plan.columns import ColumnPlanner, find_column, target_name, without_collisions
 from mainstem.plan.custom_sql import CustomSql
@@ -16,17 +16,21 @@ from mainstem.plan.evolution import evolved
 from mainstem.plan.facts import Place, RunFacts
 from mainstem.plan.increment import Bounds, find_cursor
 from mainstem.plan.missing import planned_missing
-from mainstem.plan.model import PlannedColumn, StreamPlan
+from mainstem.plan.model import MetadataColumn, PlannedColumn, StreamPlan
 from mainstem.plan.placeholders import sql_text
+from mainstem.plan.requirements import refuse_beyond
 from mainstem.plan.table_keys import planned_keys
 from mainstem.replication import Mode, Stream, StreamNames, Variables
 from mainstem.replication.ranges import Range, parse_range
 from mainstem.replication.select import parse_select
+from mainstem.replication.variables import PARTITION
 from mainstem.schema import Column, Relation
 from mainstem.types import may_cut
 
 __all__ = ["StreamPlanner", "plan_stream"]
 
+# What befalls more columns than that is told once.
+_TOLD_SINGLY = 3
 # These make the target anew; the others keep it where it is there.
 _REPLACING = (Mode.FULL_REFRESH, Mode.DEFINITION_ONLY)
 
@@ -45,7 +49,7 @@ def plan_stream(stream: Stream, run: RunFacts) -> StreamPlan:
         EndpointError: The source does not accept the custom SQL.
         LossyTypeError: The target has no type for a column.
     """
-    return StreamPlanner(stream, run).plan()
+    return StreamPlanner(stream, run.for_stream(stream)).plan()
 
 
 class StreamPlanner:
@@ -65,20 +69,29 @@ class StreamPlanner:
     @cached_property
     def target(self) -> Relation:
         """The table that will be written."""
-        name, _ = self._variables.in_object(self._stream.object)
+        name, _ = self._in_object
         if not name.strip("."):
             raise ReplicationError(
                 f"The object {self._stream.object!r} leaves no name.", position=self._at("object")
             )
         return self._run.target.relation(name)
 
+    @cached_property
+    def _in_object(self) -> tuple[str, list[str]]:
+        """The object's name, and the variables in it that have no value."""
+        kept = PARTITION if self._run.target.capabilities.partitions else None
+        return self._variables.in_object(self._stream.object, kept)
+
     def plan(self) -> StreamPlan:
         """Plan the stream against the target as it is now."""
+        refuse_beyond(self._place, self._run)
         found = self._run.target.inspect(self.target)
         ignored = self._stream.target_options.ignore_existing
         existing = None if self._stream.mode in _REPLACING or ignored else found
         key = self._update_key(self._described.columns)
         bounds = self._bounds(key, existing)
+        if self._begins_anew(bounds):
+            existing = None
         table, sql = self._read_with(bounds)
         columns = self._columns.planned(self._chosen(table))
         self._refuse_inexact_key(key, columns)
@@ -88,7 +101,7 @@ class StreamPlanner:
             query=self._query(table, sql, columns, bounds),
             target=found.relation if found and found.relation else self.target,
             columns=columns,
-            metadata_columns=without_collisions(self._run.metadata(self._stream), columns),
+            metadata_columns=without_collisions(self._metadata(key), columns),
             range=(self._range.start, self._range.end) if self._range else None,
             cursor=bounds.cursor,
             merge_strategy=self._merge_strategy(),
@@ -97,7 +110,13 @@ class StreamPlanner:
             ignore_existing=bool(self._stream.target_options.ignore_existing),
             estimated_rows=None if bounds.conditions(self._run.source) else table.estimated_rows,
         )
-        return self._with_sql(self._with_keys(self._fitted(plan), key))
+        return self._with_sql(self._with_keys(self._checked(self._fitted(plan)), key))
+
+    def _begins_anew(self, bounds: Bounds) -> bool:
+        """Whether everything is read where only the cursor tells what is there already."""
+        is_bounded = bounds.cursor is not None or bounds.range is not None
+        is_new = self._stream.mode is Mode.INCREMENTAL and not is_bounded
+        return is_new and not self._run.target.capabilities.remembers
 
     # What the source has.
 
@@ -193,6 +212,10 @@ class StreamPlanner:
                 hint="Leave it out of `columns`, or add it a second time with `select`.",
             )
 
+    def _metadata(self, key: Column | None) -> Sequence[MetadataColumn]:
+        """The run's own columns, but for the one that the source fills as its update key."""
+        return [added for added in self._run.metadata(self._stream) if key is None or added.name != key.name]
+
     def _renamed(self, key: Column) -> str:
         chosen = self._chosen(self._described)
         found = next((name for column, name in chosen if column.name == key.name), None)
@@ -216,7 +239,8 @@ class StreamPlanner:
     def _update_key(self, columns: Sequence[Column]) -> Column | None:
         if not self._stream.update_key:
             return None
-        return find_column(self._stream.update_key, columns, self._at("update_key"))
+        name = self._run.source.key_name(self._stream.update_key)
+        return find_column(name, columns, self._at("update_key"))
 
     def _merge_strategy(self) -> str | None:
         merges = self._stream.primary_key and self._stream.mode in (Mode.INCREMENTAL, Mode.BACKFILL)
@@ -224,6 +248,15 @@ class StreamPlanner:
         return (asked or self._run.target.capabilities.merge_strategy) if merges else None
 
     # What the target has, and needs.
+
+    def _checked(self, plan: StreamPlan) -> StreamPlan:
+        """Have the target look at what will be done to it."""
+        use = Use.DEFINE if plan.mode is Mode.DEFINITION_ONLY else Use.REPLACE
+        if plan.existing is not None and plan.mode is not Mode.TRUNCATE:
+            use = Use.ADD
+        if plan.ignore_existing:
+            return plan
+        return replace(plan, notes=[*plan.notes, *self._run.target.check_use(plan.target, use)])
 
     def _fitted(self, plan: StreamPlan) -> StreamPlan:
         """Fit the columns to the table that is there."""
@@ -235,7 +268,8 @@ class StreamPlanner:
         appends = self._stream.mode is Mode.INCREMENTAL and not self._stream.primary_key
         if appends and self._stream.target_options.merge_strategy:
             notes.append("`merge_strategy`: without a `primary_key` the rows were appended all the same.")
-        if plan.existing is not None:
+        # A target of texts has no columns that new rows must fit.
+        if plan.existing is not None and plan.existing.columns:
             fitting = evolved(
                 self._place, plan.columns, plan.metadata_columns, plan.existing, self._run.target
             )
@@ -254,11 +288,23 @@ class StreamPlanner:
                 ),
                 ddl=[self._run.target.create_statement(plan.target, plan.schema)],
             )
+        return replace(plan, notes=[*self._removed_variables(), *notes, *self._type_notes(plan)])
+
+    def _type_notes(self, plan: StreamPlan) -> list[str]:
+        """What becomes of types that the target does not have."""
+        found: dict[str, list[PlannedColumn]] = {}
         for column in plan.columns:
             note = self._run.target.native_type(column.field).note
             if note and not (plan.existing and column.name in plan.natives):
-                notes.append(f"Column {column.name}: {column.source.native_type} {note}")
-        return replace(plan, notes=[*self._removed_variables(), *notes])
+                found.setdefault(note, []).append(column)
+        notes = []
+        for note, columns in found.items():
+            if len(columns) > _TOLD_SINGLY:
+                names = ", ".join(column.name for column in columns)
+                notes.append(f"{len(columns)} columns ({names}): each {note}")
+            else:
+                notes += [f"Column {column.name}: {column.source.native_type} {note}" for column in columns]
+        return notes
 
     def _with_keys(self, plan: StreamPlan, key: Column | None) -> StreamPlan:
         columns = [column.source for column in plan.columns]
@@ -327,25 +373,29 @@ class StreamPlanner:
         relation = table.relation
         update_key = self._stream.update_key
         document = self._run.replication.document.source
-        return StreamNames(
-            stream=self._stream.name,
-            schema=(relation.schema or "") if relation else "",
-            table=relation.name if relation else self._stream.name,
-            full_name=source.qualified(relation) if relation else "",
-            source=(source.connection.name, source.connection.type),
-            target=(target.connection.name, target.connection.type),
-            target_schema=target.default_schema,
-            started=self._run.started,
-            id=self._stream.id,
-            description=self._stream.description,
-            update_key=source.quoted(update_key) if update_key else None,
-            run_id=self._run.id,
-            file=None if document.startswith("<") else document,
-            environment=self._run.replication.variables,
-        ).variables()
+        return (
+            StreamNames(
+                stream=self._stream.name,
+                schema=(relation.schema or "") if relation else "",
+                table=relation.name if relation else self._stream.name,
+                full_name=source.qualified(relation) if relation else "",
+                source=(source.connection.name, source.connection.type),
+                target=(target.connection.name, target.connection.type),
+                target_schema=target.default_schema,
+                started=self._run.started,
+                id=self._stream.id,
+                description=self._stream.description,
+                update_key=source.quoted(update_key) if update_key else None,
+                run_id=self._run.id,
+                file=None if document.startswith("<") else document,
+                environment=self._run.replication.variables,
+            )
+            .variables()
+            .and_more(source.stream_variables(self._stream.name))
+        )
 
     def _removed_variables(self) -> list[str]:
-        _, unresolved = self._variables.in_object(self._stream.object)
+        _, unresolved = self._in_object
         return [
             f"{self._at('object')}: {{{name}}} is no variable of this stream and was removed from the object,"
             " as in Sling"

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainstem.errors import NotSupportedYetError, Position, ReplicationError
-from mainstem.plan.facts import Place
+from mainstem.plan.facts import Place, RunFacts
 from mainstem.replication import Mode, Replication, Stream
+from mainstem.replication.keys import is_said
 
-__all__ = ["MERGE_STRATEGIES", "check_requirements"]
+__all__ = ["MERGE_STRATEGIES", "check_requirements", "refuse_beyond"]
 
 MERGE_STRATEGIES = ("insert", "update", "update_insert", "delete_insert")
 
@@ -36,6 +37,54 @@ def check_requirements(replication: Replication, streams: Sequence[Stream], mode
             )
         _check_keys(stream, place)
         _check_strategy(stream, place)
+
+
+def refuse_beyond(place: Place, run: RunFacts) -> None:
+    """Refuse what the stream's target cannot do.
+
+    Raises:
+        ReplicationError: A mode needs more than the target can.
+        NotSupportedYetError: The target does not carry out an option.
+    """
+    stream, able = place.stream, run.target.capabilities
+    name = f"{run.target.connection.name} ({run.target.connection.type})"
+    if stream.mode in (Mode.INCREMENTAL, Mode.BACKFILL) and stream.primary_key and not able.merges:
+        raise ReplicationError(
+            f"Stream {stream.name}: {name} cannot merge rows by a primary_key.",
+            position=place.at("mode"),
+            hint="Leave `primary_key` out of an incremental stream to add rows, use full-refresh, or write"
+            " to a database or to a table format such as Delta Lake.",
+        )
+    if stream.mode is Mode.INCREMENTAL and not able.remembers and run.state is None:
+        raise ReplicationError(
+            f"Stream {stream.name}: {name} cannot tell where an incremental stream goes on.",
+            position=place.at("mode"),
+            hint="Please use the SLING_STATE environment variable for writing to files incrementally.",
+        )
+    _refuse_beyond_source(place, run)
+    for key, value in stream.target_options:
+        if key not in able.options and is_said("target_options", key, value):
+            raise NotSupportedYetError(
+                f"`{key}` says nothing to {name}.",
+                position=place.at("target_options", key),
+                hint="Remove the option.",
+            )
+
+
+def _refuse_beyond_source(place: Place, run: RunFacts) -> None:
+    stream, source = place.stream, run.source
+    name = f"{source.connection.name} ({source.connection.type})"
+    for key, value in stream.source_options:
+        if key not in source.source_options and is_said("source_options", key, value):
+            raise NotSupportedYetError(
+                f"`{key}` says nothing to {name}.",
+                position=place.at("source_options", key),
+                hint="Remove the option.",
+            )
+    if stream.files and not source.combines:
+        raise NotSupportedYetError(
+            f"`files` says nothing to {name}.", position=place.at("files"), hint="Remove the key."
+        )
 
 
 def _check_keys(stream: Stream, place: Place) -> None:

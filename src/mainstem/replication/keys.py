@@ -28,16 +28,26 @@ STREAM_KEYS = frozenset(
 CARRIED_OUT: Mapping[str, frozenset[str]] = {
     "stream": frozenset(
         {
-            "id", "description", "mode", "object", "select", "where", "primary_key", "update_key", "sql",
-            "columns", "tags", "disabled", "single", "meta", "schedule",
+            "id", "description", "mode", "object", "select", "files", "where", "primary_key", "update_key",
+            "sql", "columns", "tags", "disabled", "single", "meta", "schedule",
         }
     ),
-    "source_options": frozenset({"limit", "offset", "range", "max_decimals", "empty_as_null"}),
+    "source_options": frozenset(
+        {
+            "limit", "offset", "range", "max_decimals", "empty_as_null",
+            # Those of files; a source that is none refuses them (`Source.source_options`).
+            "compression", "datetime_format", "delimiter", "encoding", "escape", "fields_per_rec", "flatten",
+            "format", "header", "jmespath", "null_if", "quote", "sheet", "skip_blank_lines", "skip_lines",
+        }
+    ),
     "target_options": frozenset(
         {
             "add_new_columns", "adjust_column_type", "batch_limit", "column_casing", "column_typing",
             "delete_missing", "direct_insert", "ignore_existing", "max_decimals", "merge_strategy",
             "post_sql", "pre_sql", "table_ddl", "table_keys", "table_tmp", "use_bulk",
+            # Those of files; a target that is none refuses them (`Capabilities.options`).
+            "compression", "concurrency", "datetime_format", "delimiter", "encoding", "file_max_bytes",
+            "file_max_rows", "format", "header",
         }
     ),
     "change_capture_options": frozenset(),
@@ -66,6 +76,10 @@ HARMLESS: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "target_options": {
         "max_decimals": (-1,),
         "file_max_rows": (0,),
+        "file_max_bytes": (0,),
+        "header": (True,),
+        "delimiter": (",",),
+        "compression": ("auto",),
         "use_bulk": (True,),
         "add_new_columns": (True,),
         "adjust_column_type": (False,),

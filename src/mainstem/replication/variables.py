@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["StreamNames", "Variables", "clean_name"]
+__all__ = ["PARTITION", "StreamNames", "Variables", "clean_name"]
+
+# Variables whose value is another one in each row (spec §2).
+PARTITION = re.compile(r"part_[a-z_]+")
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 _UNCLEAN = re.compile(r"[^0-9A-Za-z_]")
@@ -108,11 +111,12 @@ class Variables:
         """The same, with more values."""
         return Variables({**self.values, **values})
 
-    def in_object(self, template: str) -> tuple[str, list[str]]:
+    def in_object(self, template: str, kept: re.Pattern[str] | None = None) -> tuple[str, list[str]]:
         """Put the values into an ``object``, cleaned.
 
         Args:
             template: Such as ``{stream_schema}_{stream_table}``, or with dots: ``{stream.schema}``.
+            kept: Variables that stay as they are: those that each row gives, such as :data:`PARTITION`.
 
         Returns:
             The object's name, and the variables that have no value here. Those are removed, as in Sling.
@@ -124,6 +128,8 @@ class Variables:
         unresolved: list[str] = []
 
         def value(match: re.Match[str]) -> str:
+            if kept is not None and kept.fullmatch(match.group(1)):
+                return match.group()
             found = self._find(match.group(1))
             if found is None:
                 unresolved.append(match.group(1))

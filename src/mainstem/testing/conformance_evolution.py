@@ -48,7 +48,7 @@ class EvolutionConformance:
         report = shapes.run(**KEEPING["merge"], target_options={"add_new_columns": False})
         assert shapes.moved(("id", "size")) == [(1, 10), (2, 20), (3, 30)]
         assert shapes.target.get("moved").column_names == ["id", "size"]
-        assert any("colour" in note for note in report.notes)
+        assert any("colour" in note.lower() for note in report.notes)
 
     @pytest.mark.parametrize("stream", KEEPING.values(), ids=KEEPING)
     def test_a_dropped_column_stays_and_is_null_in_new_rows(
@@ -69,7 +69,7 @@ class EvolutionConformance:
             pytest.skip(f"{shapes.target.name} has one type for all integers")
         error = shapes.refused(**KEEPING["merge"])
         assert isinstance(error, LossyTypeError)
-        assert "size" in str(error)
+        assert "size" in str(error).lower()
         assert "adjust_column_type" in str(error)
         assert shapes.moved(("id", "size")) == [(1, 10), (2, 20)]
 
@@ -107,7 +107,7 @@ class EvolutionConformance:
         shapes.target.put("moved", pa.table({"id": [1], "size": pa.array([b"\x00"], pa.binary())}))
         error = shapes.refused(**KEEPING["merge"])
         assert isinstance(error, ReplicationError)
-        assert "size" in str(error)
+        assert "size" in str(error).lower()
 
     def test_another_primary_key_merges_by_the_new_one(self, shapes: Moving) -> None:
         shapes.source.put("orders", pa.table({"id": [7], "size": pa.array([20], pa.int32())}))

@@ -73,7 +73,7 @@ class OptionConformance:
 
     def test_a_statement_that_fails_keeps_the_rows_back(self, moving: Moving) -> None:
         error = moving.refused(target_options={"pre_sql": "select no_such_thing from nowhere"})
-        assert "nowhere" in str(error)
+        assert "nowhere" in str(error).lower()
         assert "moved" not in moving.target.tables()
 
     def test_a_table_of_the_users_own_definition(self, moving: Moving) -> None:
@@ -96,6 +96,8 @@ class OptionConformance:
         assert moving.target.rows("my_staging") == [(1,)]
 
     def test_a_table_has_the_keys_that_were_asked_for(self, moving: Moving) -> None:
+        if "enforced keys" in moving.target.lacks:
+            pytest.skip(f"{moving.target.name} does not enforce keys")
         options = {"table_keys": {"unique": ["id"], "index": ["updated"]}}
         for _ in range(2):
             moving.run(target_options=options)

@@ -18,6 +18,8 @@ from mainstem.testing.place import Place
 __all__ = ["PublishConformance"]
 
 ROUNDS = 50
+# Where each run takes its time.
+FEW_ROUNDS = 4
 
 
 class PublishConformance:
@@ -54,7 +56,7 @@ class PublishConformance:
         moving.run(table="a", **stream)
         seen = Watcher(moving.target)
         with seen:
-            for _ in range(ROUNDS // 2):
+            for _ in range(FEW_ROUNDS if "speed" in moving.target.lacks else ROUNDS // 2):
                 moving.run(table="b", **stream)
                 moving.run(table="a", **stream)
         assert seen.looks > 0
@@ -75,6 +77,8 @@ class PublishConformance:
     def test_a_publish_that_fails_leaves_the_target_as_it_was(
         self, moving: Moving, mode: dict[str, Any]
     ) -> None:
+        if "enforced keys" in moving.target.lacks:
+            pytest.skip(f"{moving.target.name} does not enforce keys")
         moving.run(**mode)
         before = moving.target.tables()
         moving.put(order(1, "new"), order(1, "twice"))

@@ -84,11 +84,14 @@ class TypeConformance:
         report = moving.run()
         left = moving.source.get("orders")
         arrived = moving.target.get("moved").sort_by("id")
-        assert same(as_left(arrived, left), left.sort_by("id")), f"{left}\n{arrived}"
+        assert same(
+            as_left(arrived, left, json_anew="json text" in moving.source.lacks | moving.target.lacks),
+            left.sort_by("id"),
+        ), f"{left}\n{arrived}"
         if arrived.schema.field("v").type != left.schema.field("v").type and pa.types.is_string(
             arrived.schema.field("v").type
         ):
-            assert any("v" in note for note in report.notes), "a fallback to text is told"
+            assert any("v" in note.lower() for note in report.notes), "a fallback to text is told"
 
     def test_a_zero_keeps_its_sign(self, moving: Moving) -> None:
         without = {place.name for place in (moving.source, moving.target) if "negative zero" in place.lacks}
@@ -111,7 +114,10 @@ class TypeConformance:
             moving.run(**mode)
         left = moving.source.get("orders")
         arrived = moving.target.get("moved").sort_by("id")
-        assert same(as_left(arrived, left), left.sort_by("id")), f"{left}\n{arrived}"
+        assert same(
+            as_left(arrived, left, json_anew="json text" in moving.source.lacks | moving.target.lacks),
+            left.sort_by("id"),
+        ), f"{left}\n{arrived}"
 
     @pytest.mark.parametrize(
         "name",
@@ -119,21 +125,16 @@ class TypeConformance:
     )
     def test_a_name_may_be_anything(self, moving: Moving, name: str) -> None:
         moving.source.put(name, pa.table({"id": [1], name: ["value"]}))
-        moving.run(table=name, object=moving.target.stream(name), target_options={"column_casing": "source"})
-        moving.run(
-            table=name,
-            object=moving.target.stream(name),
-            mode="incremental",
-            primary_key=name,
-            target_options={"column_casing": "source"},
-        )
+        moving.run(table=name, object=moving.target.stream(name))
+        moving.run(table=name, object=moving.target.stream(name), mode="incremental", primary_key=name)
         assert moving.target.rows(name, ["id", name]) == [(1, "value")]
 
     def test_a_cell_of_a_megabyte_arrives(self, moving: Moving) -> None:
         rows = pa.table({"id": [1, 2], "v": ["ä" * 2**19, "x" * 2**20], "b": [b"\x00" * 2**20, b""]})
         moving.source.put("orders", rows)
         moving.run()
-        assert moving.target.get("moved").sort_by("id").equals(moving.source.get("orders").sort_by("id"))
+        left = moving.source.get("orders").sort_by("id")
+        assert as_left(moving.target.get("moved").sort_by("id"), left).equals(left)
 
     def test_a_table_of_many_columns_arrives(self, moving: Moving) -> None:
         rows = pa.table({f"c{index}": pa.array([index, None], pa.int32()) for index in range(300)})
@@ -160,7 +161,9 @@ class TypeConformance:
         moving.run(mode="full-refresh")
         left = moving.source.get("orders").sort_by("id")
         arrived = moving.target.get("moved").sort_by("id")
-        assert same(as_left(arrived, left), left), f"{left}\n{arrived}"
+        assert same(
+            as_left(arrived, left, json_anew="json text" in moving.source.lacks | moving.target.lacks), left
+        ), f"{left}\n{arrived}"
 
 
 def same(one: pa.Table, other: pa.Table) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +20,12 @@ from mainstem.types import cast_values
 
 __all__ = ["Place", "as_left"]
 
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 
 @dataclass(frozen=True)
 class Place:
-    """Somewhere tables can be.
+    """Somewhere tables can be. The names of columns are as a user of the system writes them, without quotes.
 
     Attributes:
         name: What the system is called in a test's id.
@@ -59,7 +63,14 @@ class Place:
     def put(self, table: str, rows: pa.Table) -> None:
         """Make a table of these rows, in the stead of the one that is there."""
         relation = self.relation(table)
-        with self.opened() as endpoint, endpoint.stage(relation, rows.schema) as staging:
+        with self.opened() as endpoint:
+            if endpoint.capabilities.folds_to_upper:
+                rows = rows.rename_columns([_upper(name) for name in rows.column_names])
+            self._put(endpoint, relation, rows)
+
+    @staticmethod
+    def _put(endpoint: SqlTarget, relation: Relation, rows: pa.Table) -> None:
+        with endpoint.stage(relation, rows.schema) as staging:
             for batch in rows.to_batches():
                 staging.write(batch)
             staging.complete()
@@ -69,10 +80,14 @@ class Place:
         """Read a table's rows, in whatever order they come."""
         with self.opened() as endpoint:
             described = endpoint.describe(self.relation(table))
-            chosen = [column for column in described.columns if columns is None or column.name in columns]
+            written = _lower if endpoint.capabilities.folds_to_upper else str
+            chosen = [
+                column for column in described.columns if columns is None or written(column.name) in columns
+            ]
             schema = pa.schema([pa.field(column.name, column.arrow_type) for column in chosen])
             with endpoint.read(Query(columns=chosen, relation=described.relation)) as batches:
-                return pa.Table.from_batches(list(batches), schema)
+                found = pa.Table.from_batches(list(batches), schema)
+            return found.rename_columns([written(name) for name in found.column_names])
 
     def rows(self, table: str, columns: Sequence[str] | None = None) -> list[tuple[Any, ...]]:
         """A table's rows as Python values, in an order of their own."""
@@ -98,16 +113,29 @@ class Place:
                 endpoint.run_script(statement)
 
 
-def as_left(arrived: pa.Table, left: pa.Table) -> pa.Table:
+def _upper(name: str) -> str:
+    """A column's name where plain names are in upper case."""
+    return name.upper() if name == name.lower() and _PLAIN.fullmatch(name) else name
+
+
+def _lower(name: str) -> str:
+    """How a user writes such a column's name."""
+    return name.lower() if name == name.upper() and _PLAIN.fullmatch(name) else name
+
+
+def as_left(arrived: pa.Table, left: pa.Table, *, json_anew: bool = False) -> pa.Table:
     """What arrived, in the types of what left: a target's fallbacks read back.
 
     Args:
         arrived: The target's rows.
         left: The source's rows.
+        json_anew: The target writes JSON in its own way: it is compared by what it says.
     """
     arrived = _plain(arrived)
     columns = [
-        cast_values(arrived.column(field.name).combine_chunks(), field.type)
+        _reread(arrived.column(field.name).combine_chunks(), left.column(field.name).combine_chunks())
+        if json_anew and (isinstance(field.type, pa.JsonType) or pa.types.is_nested(field.type))
+        else cast_values(arrived.column(field.name).combine_chunks(), field.type)
         if pa.types.is_string(field.type) or not _spelled(arrived.schema.field(field.name).type, field.type)
         else _respelled(arrived.column(field.name).combine_chunks(), left.column(field.name).combine_chunks())
         for field in left.schema
@@ -134,6 +162,16 @@ def _spelled(arrived: pa.DataType, left: pa.DataType) -> bool:
     return pa.types.is_string(arrived) and (
         pa.types.is_nested(left) or pa.types.is_interval(left) or _bytes(left)
     )
+
+
+def _reread(arrived: pa.Array[Any], left: pa.Array[Any]) -> pa.Array[Any]:
+    """The source's values where JSON that says the same is what arrived, and NULL where it is not."""
+    pairs = zip(cast_values(left, pa.string()).to_pylist(), arrived.to_pylist(), strict=True)
+    kept = [
+        index if one is not None and other is not None and json.loads(one) == json.loads(other) else None
+        for index, (one, other) in enumerate(pairs)
+    ]
+    return left.take(pa.array(kept, pa.int64()))
 
 
 def _bytes(kind: pa.DataType) -> bool:

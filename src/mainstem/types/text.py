@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 import pyarrow as pa
@@ -22,7 +23,8 @@ def text_values(values: pa.Array[Any]) -> pa.Array[Any]:
     r"""Render values as text, the same way for every system and every run.
 
     Timestamps and dates are ISO 8601 with a blank, those with a zone in UTC with ``+00:00``; UUIDs have
-    their dashes; bytes are ``\x`` and hexadecimal digits; lists and maps are JSON; an interval is ISO 8601.
+    their dashes; decimals have all their digits; bytes are ``\x`` and hexadecimal digits; lists and maps are
+    JSON; an interval is ISO 8601.
 
     Example:
         >>> text_values(pa.array([1.5, None])).to_pylist(), text_values(pa.array([b"\xff"])).to_pylist()
@@ -36,6 +38,8 @@ def text_values(values: pa.Array[Any]) -> pa.Array[Any]:
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         naive = values.cast(pa.timestamp(kind.unit)).cast(pa.string())
         return _array(pc.binary_join_element_wise(naive, "+00:00", ""))
+    if pa.types.is_decimal(kind):
+        return _decimal_text(values)
     spelled = next((spell for is_so, spell in _SPELLED if is_so(kind)), None)
     if spelled is None:
         return values.cast(pa.string())
@@ -85,6 +89,17 @@ def _uuid_text(values: pa.Array[Any]) -> pa.Array[Any]:
     parts = [pc.utf8_slice_codeunits(whole, start, stop) for start, stop in _UUID_PARTS]
     text = pc.binary_join_element_wise(*parts, "-")
     return _array(pc.if_else(storage.is_valid(), text, pa.scalar(None, pa.string())))
+
+
+def _decimal_text(values: pa.Array[Any]) -> pa.Array[Any]:
+    """Decimals with all their digits: Arrow writes small ones as ``1E-18``, and a zero as ``0E-8``."""
+    texts: Any = values.cast(pa.string())
+    short = pc.match_substring(texts, "E").fill_null(False)
+    if not pc.any(short).as_py():
+        return _array(texts)
+    found = pc.filter(texts, short).dictionary_encode()
+    plain = pa.array([format(Decimal(text), "f") for text in found.dictionary.to_pylist()], pa.string())
+    return _array(pc.replace_with_mask(texts, short, plain.take(found.indices)))
 
 
 def _interval(value: Any) -> str:

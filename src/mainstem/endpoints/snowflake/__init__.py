@@ -1,0 +1,5 @@
+"""Snowflake."""
+
+from mainstem.endpoints.snowflake.target import Snowflake
+
+__all__ = ["Snowflake"]
