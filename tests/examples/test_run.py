@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -156,3 +157,32 @@ def test_three_tables_of_postgres_arrive_in_snowflake(
     }.items():
         rows = sorted(tuple(map(str, row.values())) for row in place.get(target).to_pylist())
         assert rows == sorted(tuple(map(str, row)) for row in source_rows(billing.postgres, source))
+
+
+def test_files_of_s3_arrive_in_snowflake(
+    example: Callable[[str], Example], snowflake: EmbeddedSnowflake
+) -> None:
+    billing = example("s3_to_snowflake")
+    (commands,) = billing.scripts
+    account = snowflake.properties
+    with EmbeddedS3() as server:
+        billing.run(
+            commands,
+            S3_ENDPOINT=server.endpoint,
+            S3_BUCKET=server.bucket(),
+            SNOWFLAKE_HOST=account["host"],
+            SNOWFLAKE_PORT=str(account["port"]),
+            SNOWFLAKE_PROTOCOL=account["protocol"],
+            SNOWFLAKE_USER=account["user"],
+            SNOWFLAKE_PASSWORD=account["password"],
+        )
+    place = Place("snowflake", account, "BILLING")
+    invoices = sorted(place.get("INVOICES").to_pylist(), key=lambda row: row["invoice_id"])
+    assert [row["invoice_id"] for row in invoices] == [
+        day * 100 + each for day in (1, 2, 3) for each in range(1, 41)
+    ]
+    assert [row["amount"] for row in invoices[:2]] == [Decimal("101.01"), Decimal("102.02")]
+    assert [row["customer"] for row in invoices[:4]] == ["Zoë", "李娜", "Łukasz; GmbH", "Ada"]
+    assert invoices[0]["issued_at"] == datetime(2025, 3, 1, 8, 1)  # noqa: DTZ001 - the file names no zone
+    rates = {row["currency"]: str(row["rate"]) for row in place.get("RATES").to_pylist()}
+    assert rates == {"CHF": "0.956812", "EUR": "1.000000", "USD": "1.082345"}

@@ -1,6 +1,6 @@
 """What a run will do, fixed before a row is read: replication + catalogues → plan. Printable."""
 
-from mainstem.plan.expand import Catalogue, expand_wildcards, is_wildcard
+from mainstem.plan.expand import Catalogue, expand_wildcards, is_combined, is_wildcard
 from mainstem.plan.facts import RunFacts, StateReader
 from mainstem.plan.missing import is_soft
 from mainstem.plan.model import (
@@ -30,6 +30,7 @@ __all__ = [
     "check_requirements",
     "constant",
     "expand_wildcards",
+    "is_combined",
     "is_soft",
     "is_wildcard",
     "plan_stream",

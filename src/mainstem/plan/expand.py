@@ -14,7 +14,7 @@ from mainstem.errors import ReplicationError
 from mainstem.replication import Replication, Stream
 from mainstem.schema import Relation
 
-__all__ = ["Catalogue", "expand_wildcards", "is_wildcard"]
+__all__ = ["Catalogue", "expand_wildcards", "is_combined", "is_wildcard"]
 
 # One of these in the object gives each table its own target.
 _PER_STREAM = re.compile(r"\{(stream[._](table|name)(_lower|_upper)?|stream[._]file[._]\w+)\}")
@@ -61,7 +61,7 @@ def expand_wildcards(
         if not is_wildcard(stream.name):
             expanded.append(stream)
             continue
-        if isinstance(source, Source) and source.combines and _is_one(stream):
+        if isinstance(source, Source) and source.combines and is_combined(stream):
             expanded.append(stream)
             continue
         _refuse_one_object(stream)
@@ -73,8 +73,13 @@ def expand_wildcards(
     return expanded
 
 
-def _is_one(stream: Stream) -> bool:
-    """Whether all files of a pattern are one stream (spec §1.4)."""
+def is_combined(stream: Stream) -> bool:
+    """Whether a pattern means one stream of all files that match, and not one for each (spec §1.4).
+
+    Of tables there is no such stream: a run refuses the pattern.
+    """
+    if not is_wildcard(stream.name):
+        return False
     if stream.single is not None:
         return stream.single
     options = stream.target_options

@@ -13,10 +13,10 @@ from mainstem.assets import definition_metadata
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints import open_source
 from mainstem.errors import ReplicationError
-from mainstem.plan import expand_wildcards, is_wildcard
+from mainstem.plan import expand_wildcards
 from mainstem.replication import Replication, ReplicationLike, Stream, select_streams
 from mainstem.sling.catalog import CatalogSnapshot, SnapshotTable
-from mainstem.sling.expansion import expanded
+from mainstem.sling.expansion import expanded, is_expanded
 from mainstem.sling.loading import load_config
 from mainstem.sling.meta import dagster_meta
 from mainstem.sling.snapshot import Connections, expand_for_definitions
@@ -72,7 +72,7 @@ class SlingDefinition:
             ReplicationError: All tables of a wildcard would get the same object.
             MainstemError: The source is not reached.
         """
-        patterns = [each.name for each in replication.streams if is_wildcard(each.name) and not each.disabled]
+        patterns = [each.name for each in replication.streams if is_expanded(each) and not each.disabled]
         if patterns:
             with open_source(connections.find(replication.source)) as source:
                 names = [each.name for each in expand_wildcards(replication, replication.streams, source)]

@@ -12,12 +12,12 @@ from mainstem.connections import Connection
 from mainstem.endpoints import Source, open_source
 from mainstem.endpoints.base import split_name
 from mainstem.errors import MainstemError
-from mainstem.plan import expand_wildcards, is_wildcard
+from mainstem.plan import expand_wildcards, is_combined, is_wildcard
 from mainstem.replication import Replication, ReplicationWarning, Stream, Variables
 from mainstem.replication.variables import clean_name
 from mainstem.sling.catalog import CatalogSnapshot
 
-__all__ = ["ExpandedReplication", "expanded", "not_in_the_snapshot", "tell_new_tables"]
+__all__ = ["ExpandedReplication", "expanded", "is_expanded", "not_in_the_snapshot", "tell_new_tables"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class ExpandedReplication(Replication):
 
     wildcards: Sequence[Stream] = ()
     snapshot: CatalogSnapshot | None = field(default=None, repr=False)
+
+
+def is_expanded(stream: Stream) -> bool:
+    """Whether a stream becomes one for each table that it matches, by a snapshot."""
+    return is_wildcard(stream.name) and not is_combined(stream)
 
 
 def not_in_the_snapshot(replication: Replication, source: Source) -> Sequence[str]:
@@ -81,6 +86,9 @@ def expanded(replication: Replication, snapshot: CatalogSnapshot) -> ExpandedRep
     origins: dict[str, str] = {}
     taken = replication
     for stream in wanted:
+        if is_combined(stream):
+            expanded[stream.name], origins[stream.name] = stream, stream.name
+            continue
         for found in expand_wildcards(taken, [stream], snapshot):
             expanded[found.name], origins[found.name] = found, stream.name
         if is_wildcard(stream.name):

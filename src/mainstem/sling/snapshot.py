@@ -15,7 +15,7 @@ from pathlib import Path
 from mainstem.connections import Connection, ConnectionBook
 from mainstem.endpoints import Source, SourceTable, open_source
 from mainstem.errors import ConfigError, MainstemError, RelationNotFoundError, ReplicationError
-from mainstem.plan import expand_wildcards, is_wildcard
+from mainstem.plan import expand_wildcards
 from mainstem.replication import (
     Replication,
     ReplicationLike,
@@ -24,7 +24,7 @@ from mainstem.replication import (
 from mainstem.schema import Relation
 from mainstem.sling.catalog import CatalogSnapshot, SnapshotColumn, SnapshotTable
 from mainstem.sling.connection import SlingConnectionResource
-from mainstem.sling.expansion import ExpandedReplication, expanded
+from mainstem.sling.expansion import ExpandedReplication, expanded, is_expanded
 from mainstem.sling.loading import load_config
 from mainstem.sling.reading import is_custom_sql
 
@@ -88,7 +88,7 @@ def expand_for_definitions(
         ConfigError: The snapshot is damaged.
         MainstemError: It was to be taken again, and could not.
     """
-    wildcards = [each for each in replication.streams if is_wildcard(each.name) and not each.disabled]
+    wildcards = [each for each in replication.streams if is_expanded(each) and not each.disabled]
     if not wildcards:
         return replication
     path = snapshot_path(replication, project_folder)
@@ -262,7 +262,7 @@ def _kept(table: SourceTable, relation: Relation, *, is_view: bool) -> SnapshotT
 
 def _wildcard_names(replication: Replication) -> list[str]:
     written = replication.wildcards if isinstance(replication, ExpandedReplication) else replication.streams
-    return sorted(each.name for each in written if is_wildcard(each.name))
+    return sorted(each.name for each in written if is_expanded(each))
 
 
 def _how_to_prepare(replication: Replication) -> str:
