@@ -32,13 +32,13 @@ def rates() -> bytes:
 
 
 def main() -> None:
-    endpoint = os.environ.get("S3_ENDPOINT")
     store = S3Store(
         os.environ["S3_BUCKET"],
         access_key_id=os.environ["S3_ACCESS_KEY_ID"],
         secret_access_key=os.environ["S3_SECRET_ACCESS_KEY"],
         region=os.environ.get("S3_REGION", "us-east-1"),
-        **({"endpoint": endpoint, "client_options": {"allow_http": True}} if endpoint else {}),
+        endpoint=os.environ.get("S3_ENDPOINT"),
+        client_options={"allow_http": True},
     )
     for number in (1, 2, 3):
         obstore.put(store, f"invoices/2025-03-{number:02}.csv", day(number))
