@@ -19,7 +19,7 @@ PACKAGE = ROOT / "src" / "mainstem"
 # The picture of docs/architecture.md, from the bottom up: what each room may import, besides itself.
 WORDS = {"errors", "schema", "report", "events"}
 DOCUMENT = WORDS | {"connections", "replication"}
-PLANNING = DOCUMENT | {"endpoints", "plan", "types"}
+PLANNING = DOCUMENT | {"endpoints", "plan", "types", "expressions"}
 MAY_IMPORT = {
     "_version": set(),
     "errors": set(),
@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "types": set(),
     # Where files live and what is in them; the endpoint `files` reads and writes them.
     "files": {"errors", "connections", "types", "schema"},
+    # One small language for transforms, constraints and conditions.
+    "expressions": {"errors", "replication", "types"},
     "endpoints": WORDS | {"connections", "types", "files"},
-    "plan": DOCUMENT | {"endpoints", "types"},
+    "plan": DOCUMENT | {"endpoints", "types", "expressions"},
     "strategies": PLANNING,
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
