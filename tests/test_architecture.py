@@ -38,8 +38,11 @@ MAY_IMPORT = {
     "strategies": PLANNING,
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
+    # Rows that break a constraint.
+    "constraint": {"errors", "expressions", "plan", "types"},
+    "quarantine": {"schema", "endpoints", "constraint"},
     "state": {"errors", "schema", "connections", "endpoints"},
-    "transfer": PLANNING | {"strategies", "settings", "transform", "state"},
+    "transfer": PLANNING | {"strategies", "settings", "transform", "constraint", "quarantine", "state"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
     "session": PLANNING | {"settings", "state", "transfer"},
     "queueing": DOCUMENT,

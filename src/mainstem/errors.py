@@ -13,6 +13,7 @@
     │   ├── RelationNotFoundError  the stream's table or the target's object is not there
     │   ├── LossyTypeError         a value cannot arrive as it left; nothing was published
     │   │   └── ValueBreaksTypeError   a file's value is none of the type that its column seemed to have
+    │   ├── ConstraintError        a row breaks a constraint of `columns`; nothing was published
     │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
     │   └── TargetBusyError        someone else holds the target
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
@@ -34,6 +35,7 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "ConnectionConfigError",
+    "ConstraintError",
     "DbtRunError",
     "EndpointError",
     "LossyTypeError",
@@ -183,6 +185,10 @@ class ValueBreaksTypeError(LossyTypeError):
             f"{where}: column {column} is {wanted}, but holds {shown!r}.",
             hint=hint or f"Declare it: `columns: {{{column}: string}}`.",
         )
+
+
+class ConstraintError(EndpointError):
+    """A row breaks a constraint of `columns`. Nothing was published."""
 
 
 class AmbiguousKeyError(EndpointError):

@@ -12,7 +12,7 @@ from typing import Any
 from mainstem.endpoints import SourceTable
 from mainstem.errors import ReplicationError, StreamError
 from mainstem.events import Event, StreamPublished, StreamRetried, StreamStarted
-from mainstem.plan import RunFacts, StreamPlan, StreamPlanner
+from mainstem.plan import PlannedColumn, RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
 from mainstem.report import ReportedColumn, StreamReport
 from mainstem.settings import Settings
@@ -138,6 +138,8 @@ def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: floa
     """What the stream did, with the table as its readers see it now."""
     found = facts.target.inspect(plan.target)
     extra: dict[str, Any] = {"mode": plan.mode.value}
+    if plan.constraints:
+        extra["constraint_failures"] = transfer.constraint_failures
     if plan.merge_strategy:
         extra["merge_strategy"] = plan.merge_strategy
     if plan.update_key:
@@ -170,7 +172,11 @@ def _columns(plan: StreamPlan, found: SourceTable) -> Sequence[ReportedColumn]:
                 type=column.native_type,
                 nullable=column.nullable,
                 description=column.comment or (planned.description if planned else None),
-                sources=[planned.source.name] if planned else None,
+                sources=_sources(planned) if planned else None,
             )
         )
     return reported
+
+
+def _sources(planned: PlannedColumn) -> Sequence[str]:
+    return [planned.source.name] if planned.sources is None else planned.sources

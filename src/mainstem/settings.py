@@ -47,6 +47,9 @@ class Settings:
             so many times more. ``SLING_RETRIES``.
         retry_delay: Seconds before the first retry; twice as many before each further one.
             ``SLING_RETRY_DELAY``, such as ``2``, ``500ms``, ``30s`` or ``1m``.
+        on_constraint_failure: What becomes of a row that breaks a constraint of `columns`: ``warn`` writes it
+            and tells, ``abort`` fails the stream, ``skip`` puts it into a quarantine table beside the target.
+            ``SLING_ON_CONSTRAINT_FAILURE``.
     """
 
     allow_empty: bool = False
@@ -59,6 +62,7 @@ class Settings:
     threads: int = 1
     retries: int = 2
     retry_delay: float = 0.5
+    on_constraint_failure: str = "warn"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -85,6 +89,9 @@ class Settings:
             threads=_number(given, "SLING_THREADS", cls.threads, least=1),
             retries=_number(given, "SLING_RETRIES", cls.retries, least=0),
             retry_delay=_seconds(given, "SLING_RETRY_DELAY", cls.retry_delay),
+            on_constraint_failure=_choice(
+                lower, "SLING_ON_CONSTRAINT_FAILURE", cls.on_constraint_failure, ("warn", "abort", "skip")
+            ),
         )
 
     def metadata_columns(self, started: datetime, run_id: str, stream: Stream) -> Sequence[MetadataColumn]:
@@ -124,6 +131,13 @@ def _number(given: Mapping[str, str], name: str, default: int, *, least: int) ->
     if not text.isdecimal() or int(text) < least:
         raise ConfigError(f"{name} is {text!r}.", hint=f"It is a whole number, {least} or more.")
     return int(text)
+
+
+def _choice(given: Mapping[str, str], name: str, default: str, known: Sequence[str]) -> str:
+    text = given.get(name, "").strip() or default
+    if text not in known:
+        raise ConfigError(f"{name} is {text!r}.", hint=f"It is {', '.join(known[:-1])} or {known[-1]}.")
+    return text
 
 
 def _seconds(given: Mapping[str, str], name: str, default: float) -> float:

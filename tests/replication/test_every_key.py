@@ -171,6 +171,7 @@ SHOWN = {
     },
     "mainstem/testing/conformance_modes.py": {"merge_strategy"},
     "mainstem/testing/conformance_evolution.py": {"add_new_columns", "adjust_column_type"},
+    "engine/test_transforms.py": {"transforms"},
     "replication/test_document.py": {"disabled", "object", "mode"},
     "this file": {"id", "description", "tags", *NOT_THE_PLANS},
 }

@@ -64,6 +64,9 @@ def _take(event: Event, counted: dict[str, int]) -> bool:
         counted["SLING_STREAM_CNT"] = len(event.streams)
     if isinstance(event, ReplicationFinished):
         counted["SLING_ROW_CNT"] = sum(report.rows or 0 for report in event.reports)
+        counted["SLING_CONSTRAINT_FAILS"] = sum(
+            int(report.extra.get("constraint_failures", 0)) for report in event.reports
+        )
         counted["SLING_TOTAL_BYTES"] = sum(report.bytes or 0 for report in event.reports)
     return isinstance(event, StreamFailed)
 

@@ -8,7 +8,7 @@ from mainstem.expressions.compiler import family
 from mainstem.expressions.functions import FUNCTIONS, NOT_BUILT
 from mainstem.expressions.jsontext import json_text, shown
 from mainstem.expressions.parser import Expression, parse
-from mainstem.expressions.rows import Computed, Entry, Program, ProgramBuilder
+from mainstem.expressions.rows import Computed, Entry, Program, ProgramBuilder, json_rows
 from mainstem.expressions.values import evaluated, looked_up
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ProgramBuilder",
     "evaluated",
     "family",
+    "json_rows",
     "json_text",
     "looked_up",
     "parse",

@@ -16,7 +16,7 @@ from mainstem.expressions.parser import Expression
 from mainstem.replication.scanner import did_you_mean, named
 from mainstem.types import cast_values
 
-__all__ = ["Computed", "Entry", "Program", "ProgramBuilder"]
+__all__ = ["Computed", "Entry", "Program", "ProgramBuilder", "json_rows"]
 
 _MOST_STAGES = 30
 _SHOWN = 300
@@ -297,3 +297,17 @@ def _none(kind: pa.DataType) -> pa.Array[Any]:
         return pa.ExtensionArray.from_storage(kind, empty)
     found: pa.Array[Any] = empty
     return found
+
+
+def json_rows(names: Sequence[str], columns: Sequence[pa.Array[Any]]) -> pa.Array[Any]:
+    r"""Each row as a JSON object.
+
+    Example:
+        >>> json_rows(["a", "b"], [pa.array(["1", None]), pa.array(["x", 'y"'])]).to_pylist()
+        ['{"a":"1","b":"x"}', '{"a":null,"b":"y\\""}']
+    """
+    rows, base = taken(columns)
+    pairs = ", ".join(f"{literal(name)}, {identifier(number)}" for number, name in enumerate(names))
+    found = machine().table(f"SELECT CAST(json_object({pairs}) AS VARCHAR) AS row FROM ({base})", rows)  # noqa: S608
+    values: pa.Array[Any] = found.column(0).combine_chunks()
+    return values

@@ -11,6 +11,7 @@ import pyarrow as pa
 from mainstem.endpoints import Query, SourceTable
 from mainstem.errors import Position, RelationNotFoundError, ReplicationError
 from mainstem.plan.columns import ColumnPlanner, find_column, target_name, without_collisions
+from mainstem.plan.constraints import planned_constraints
 from mainstem.plan.custom_sql import CustomSql
 from mainstem.plan.evolution import evolved
 from mainstem.plan.facts import Place, RunFacts
@@ -19,6 +20,7 @@ from mainstem.plan.missing import planned_missing
 from mainstem.plan.model import PlannedColumn, StreamPlan
 from mainstem.plan.placeholders import sql_text
 from mainstem.plan.table_keys import planned_keys
+from mainstem.plan.transforms import planned_transforms, refuse_transformed_keys
 from mainstem.replication import Mode, Stream, StreamNames, Variables
 from mainstem.replication.ranges import Range, parse_range
 from mainstem.replication.select import parse_select
@@ -80,12 +82,22 @@ class StreamPlanner:
         key = self._update_key(self._described.columns)
         bounds = self._bounds(key, existing)
         table, sql = self._read_with(bounds)
-        columns = self._columns.planned(self._chosen(table))
+        chosen = self._chosen(table)
+        transforms = planned_transforms(
+            self._place, chosen, self._run.replication.variables, self._run.started
+        )
+        columns = self._columns.planned(transforms.columns() if transforms else chosen)
+        if transforms:
+            columns = [transforms.described(column) for column in columns]
+            refuse_transformed_keys(self._place, columns)
+            transforms = transforms.reading(columns)
         self._refuse_inexact_key(key, columns)
         plan = StreamPlan(
             stream=self._stream.name,
             mode=self._stream.mode,
-            query=self._query(table, sql, columns, bounds),
+            query=self._query(
+                table, sql, transforms.reads if transforms else [column.source for column in columns], bounds
+            ),
             target=found.relation if found and found.relation else self.target,
             columns=columns,
             metadata_columns=without_collisions(self._run.metadata(self._stream), columns),
@@ -96,8 +108,12 @@ class StreamPlanner:
             batch_limit=self._stream.target_options.batch_limit or None,
             ignore_existing=bool(self._stream.target_options.ignore_existing),
             estimated_rows=None if bounds.conditions(self._run.source) else table.estimated_rows,
+            transforms=transforms,
+            notes=transforms.notes if transforms else (),
         )
-        return self._with_sql(self._with_keys(self._fitted(plan), key))
+        fitted = self._with_sql(self._with_keys(self._fitted(plan), key))
+        constraints = planned_constraints(fitted.columns, self._run.replication.variables, self._run.started)
+        return replace(fitted, constraints=constraints)
 
     # What the source has.
 
@@ -123,9 +139,7 @@ class StreamPlanner:
         filled = self._sql.filled(self._variables, placeholders, described)
         return (self._run.source.describe_query(filled) if self._sql.has("fields") else described), filled
 
-    def _query(
-        self, table: SourceTable, sql: str | None, columns: Sequence[PlannedColumn], bounds: Bounds
-    ) -> Query:
+    def _query(self, table: SourceTable, sql: str | None, columns: Sequence[Column], bounds: Bounds) -> Query:
         conditions = []
         if self._stream.where and not (self._sql and self._sql.has("where_cond", "where_clause")):
             conditions.append(self._variables.in_sql(self._stream.where))
@@ -139,7 +153,7 @@ class StreamPlanner:
             conditions.append(bounds.limited(limit, rows, others, self._run.source))
             limit = None
         return Query(
-            columns=[column.source for column in columns],
+            columns=columns,
             relation=table.relation,
             sql=sql,
             where=conditions,
@@ -227,7 +241,7 @@ class StreamPlanner:
 
     def _fitted(self, plan: StreamPlan) -> StreamPlan:
         """Fit the columns to the table that is there."""
-        notes = [note for column in plan.columns for note in column.source.notes]
+        notes = [*plan.notes, *(note for column in plan.columns for note in column.source.notes)]
         if self._stream.target_options.direct_insert:
             notes.append(
                 "`direct_insert`: the rows were staged all the same, so that nobody sees a part of them."
@@ -243,9 +257,10 @@ class StreamPlanner:
             plan = replace(
                 plan, columns=fitting.columns, metadata_columns=fitting.metadata, changes=fitting.changes
             )
-            plan = replace(
-                plan, query=replace(plan.query, columns=[column.source for column in plan.columns])
-            )
+            if plan.transforms is None:
+                plan = replace(
+                    plan, query=replace(plan.query, columns=[column.source for column in plan.columns])
+                )
         else:
             plan = replace(
                 plan,
