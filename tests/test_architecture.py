@@ -38,16 +38,22 @@ MAY_IMPORT = {
     "strategies": PLANNING,
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
+    # What a replication does besides moving rows.
+    "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types"},
+    # The stages at which hooks run.
+    "hooking": PLANNING | {"hooks"},
     # Rows that break a constraint.
     "constraint": {"errors", "expressions", "plan", "types"},
     "quarantine": {"schema", "endpoints", "constraint"},
     "state": {"errors", "schema", "connections", "endpoints"},
-    "transfer": PLANNING | {"strategies", "settings", "transform", "constraint", "quarantine", "state"},
+    "transfer": PLANNING
+    | {"strategies", "settings", "transform", "constraint", "quarantine", "state", "hooking"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
-    "session": PLANNING | {"settings", "state", "transfer"},
+    "session": PLANNING | {"settings", "state", "transfer", "hooking"},
     "queueing": DOCUMENT,
     "parallel": DOCUMENT | {"session", "queueing"},
-    "engine": PLANNING | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"},
+    "engine": PLANNING
+    | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel", "hooking", "hooks"},
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},

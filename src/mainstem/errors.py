@@ -16,9 +16,11 @@
     │   ├── ConstraintError        a row breaks a constraint of `columns`; nothing was published
     │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
     │   └── TargetBusyError        someone else holds the target
+    ├── HookError                  a hook of a replication, or a step of a pipeline, failed
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
     ├── SlingRunError              Sling's own program failed; carries its exit code, and Sling's own words
     ├── StreamError                one stream failed; carries the stream, its phase and the cause above
+    │   └── HookStageError         the hooks at the start or the end of a replication failed
     └── ReplicationFailedError     at the end of a run: which streams failed, and why
 
 An error says what happened, where, why, and what to do. The driver's own exception is its ``__cause__``,
@@ -38,6 +40,8 @@ __all__ = [
     "ConstraintError",
     "DbtRunError",
     "EndpointError",
+    "HookError",
+    "HookStageError",
     "LossyTypeError",
     "MainstemError",
     "NotSupportedYetError",
@@ -191,6 +195,10 @@ class ConstraintError(EndpointError):
     """A row breaks a constraint of `columns`. Nothing was published."""
 
 
+class HookError(MainstemError):
+    """A hook of a replication, or a step of a pipeline, failed."""
+
+
 class AmbiguousKeyError(EndpointError):
     """Rows cannot be told apart by their primary key. Nothing was published."""
 
@@ -265,6 +273,20 @@ class StreamError(MainstemError):
         self.phase = phase
         self.cause = cause
         super().__init__(f"Stream {stream} failed in phase {phase}: {cause}", transient=cause.transient)
+
+
+class HookStageError(StreamError):
+    """The hooks at the start or the end of a replication failed; its ``stream`` is ``hooks.start`` or so.
+
+    Attributes:
+        stage: ``start`` or ``end``.
+    """
+
+    def __init__(self, *, stage: str, cause: MainstemError) -> None:
+        self.stage = stage
+        super().__init__(stream=f"hooks.{stage}", phase=stage, cause=cause)
+        self.message = f"The hooks at `{stage}` failed: {cause}"
+        self.args = (self.message,)
 
 
 class ReplicationFailedError(MainstemError):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from mainstem.endpoints import SourceTable
 from mainstem.errors import ReplicationError, StreamError
-from mainstem.events import Event, StreamPublished, StreamRetried, StreamStarted
+from mainstem.events import Event, StreamPublished, StreamRetried, StreamSkipped, StreamStarted
+from mainstem.hooking import RunHooks, SkippedStreamError, StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
 from mainstem.report import ReportedColumn, StreamReport
@@ -66,26 +67,50 @@ class Session:
         opening: Opens source and target; what is to be closed goes into the stack.
         settings: How often a stream is tried, among others.
         writers: What the run's other sessions write.
+        hooks: The run's hooks.
     """
 
-    def __init__(self, opening: Callable[[ExitStack], Opened], settings: Settings, writers: Writers) -> None:
+    def __init__(
+        self,
+        opening: Callable[[ExitStack], Opened],
+        settings: Settings,
+        writers: Writers,
+        hooks: RunHooks,
+    ) -> None:
         self._opening = opening
         self._settings = settings
         self._writers = writers
+        self._hooks = hooks
         self._stack = ExitStack()
         self._opened: Opened | None = None
         self._stopped = threading.Event()
 
     def run(self, stream: Stream) -> Iterator[Event]:
-        """Run one stream.
+        """Run one stream, with its hooks.
 
         Raises:
-            StreamError: It failed for good; its target is as it was.
+            StreamError: It failed for good; its target is as it was. Or a hook behind it failed.
         """
+        hooks = self._hooks.of(stream)
+        try:
+            yield from self._attempts(stream, hooks)
+        except SkippedStreamError as skipped:
+            hooks.ended(skipped)
+            yield StreamSkipped(stream.name, skipped)
+            return
+        except StreamError as error:
+            hooks.ended(error)
+            # What the hooks say of it is told; the stream's own error stays the first one.
+            with suppress(StreamError):
+                yield from hooks.post()
+            raise
+        yield from hooks.post()
+
+    def _attempts(self, stream: Stream, hooks: StreamHooks) -> Iterator[Event]:
         attempts = self._settings.retries + 1
         for attempt in range(1, attempts + 1):
             try:
-                yield from self._attempt(stream)
+                yield from self._attempt(stream, hooks)
                 return
             except StreamError as error:
                 if not error.transient:
@@ -112,25 +137,30 @@ class Session:
         stack, self._stack = self._stack, ExitStack()
         stack.close()
 
-    def _attempt(self, stream: Stream) -> Iterator[Event]:
+    def _attempt(self, stream: Stream, hooks: StreamHooks) -> Iterator[Event]:
         began = time.monotonic()
         with phase_of(stream, "connect"):
             if self._opened is None:
                 self._opened = self._opening(self._stack)
                 self._opened.facts.target.connect_to_write()
             opened = self._opened
+        with phase_of(stream, "plan"):
+            planner = StreamPlanner(stream, opened.facts)
+            known = planner.variables()
+        yield from hooks.pre(known)
         with ExitStack() as locks:
             with phase_of(stream, "plan"):
-                planner = StreamPlanner(stream, opened.facts)
                 # Where the stream goes on must not change between the plan and the publish.
                 locks.enter_context(opened.facts.target.locked(planner.target))
                 plan = planner.plan()
                 self._writers.refuse_second(plan, stream)
+                hooks.planned(plan, planner.variables(plan))
             yield StreamStarted(stream.name, str(plan.target), plan.estimated_rows)
-            transfer = Transfer(stream, plan, opened.facts, self._settings, opened.state)
+            transfer = Transfer(stream, plan, opened.facts, self._settings, opened.state, hooks=hooks)
             yield from transfer.run()
             with phase_of(stream, "publish"):
                 report = _report(plan, transfer, opened.facts, time.monotonic() - began)
+        hooks.ended(report)
         yield StreamPublished(report)
 
 

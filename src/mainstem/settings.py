@@ -50,6 +50,9 @@ class Settings:
         on_constraint_failure: What becomes of a row that breaks a constraint of `columns`: ``warn`` writes it
             and tells, ``abort`` fails the stream, ``skip`` puts it into a quarantine table beside the target.
             ``SLING_ON_CONSTRAINT_FAILURE``.
+        allow_commands: Whether a hook may run another program. Only who starts the process says so: no
+            variable and no document does.
+        hook_retry_delay: Seconds before a hook with ``on_failure: retry`` is tried again.
     """
 
     allow_empty: bool = False
@@ -63,6 +66,8 @@ class Settings:
     retries: int = 2
     retry_delay: float = 0.5
     on_constraint_failure: str = "warn"
+    allow_commands: bool = False
+    hook_retry_delay: float = 5.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

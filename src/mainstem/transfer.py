@@ -13,6 +13,7 @@ from mainstem.constraint import ConstraintCheck
 from mainstem.endpoints import KeyProfile, Staging, Step
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
+from mainstem.hooking import StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan
 from mainstem.quarantine import Quarantine
 from mainstem.replication import Mode, Stream
@@ -51,13 +52,21 @@ class Transfer:
     """
 
     def __init__(
-        self, stream: Stream, plan: StreamPlan, facts: RunFacts, settings: Settings, state: State | None
+        self,
+        stream: Stream,
+        plan: StreamPlan,
+        facts: RunFacts,
+        settings: Settings,
+        state: State | None,
+        *,
+        hooks: StreamHooks,
     ) -> None:
         self._stream = stream
         self._plan = plan
         self._facts = facts
         self._settings = settings
         self._state = state
+        self._hooks = hooks
         self.rows = 0
         self.bytes = 0
         self.cursor: str | None = None
@@ -82,7 +91,11 @@ class Transfer:
             with self._phase("stage"):
                 _check_count(self.rows, staging.complete())
             self._told_constraints()
-            self._published(opened, staging)
+            self._hooks.staged(self.rows, self.bytes)
+            try:
+                self._published(opened, staging)
+            finally:
+                yield from self._hooks.tell()
         with self._phase("post_sql"):
             if plan.post_sql:
                 self._facts.target.run_script(plan.post_sql)
@@ -136,7 +149,8 @@ class Transfer:
             # A table without its rows of before is not where an older cursor was.
             state = self._state if cursor or self._is_replaced else None
             kept = state.steps(target, plan.stream, self._stream.object, cursor, kind) if state else []
-            target.publish(staging, plan.target, [*steps, *kept])
+            before, after = self._hooks.steps("pre_merge"), self._hooks.steps("post_merge")
+            target.publish(staging, plan.target, [*before, *steps, *kept, *after])
             self.cursor = cursor
             if state and not kept:
                 state.write(plan.stream, self._stream.object, cursor, kind)

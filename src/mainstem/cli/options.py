@@ -38,6 +38,10 @@ class Flags:
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line on standard output; for plan, one object.")
     ] = False
+    allow_commands: Annotated[
+        bool,
+        typer.Option("--allow-commands", help="Let `command` hooks run other programs."),
+    ] = False
     debug: Annotated[
         bool, typer.Option("-d", "--debug", help="With an error, show the types of its causes.")
     ] = False

@@ -14,6 +14,7 @@ from rich.text import Text
 from mainstem.events import (
     BatchStaged,
     Event,
+    HookFinished,
     ReplicationFinished,
     ReplicationStarted,
     StreamFailed,
@@ -151,6 +152,16 @@ def _(event: StreamRetried) -> Text:
 @_line.register
 def _(event: StreamSkipped) -> Text:
     return Text(f"{event.stream}: skipped, because {event.because.stream} failed", style="yellow")
+
+
+@_line.register
+def _(event: HookFinished) -> Text | None:
+    if not event.said or event.level == "debug":
+        return None
+    of = f"{event.stream}: " if event.stream else ""
+    return Text(
+        f"{of}{event.hook}: {event.said}", style={"warn": "yellow", "error": "red"}.get(event.level, "")
+    )
 
 
 @_line.register

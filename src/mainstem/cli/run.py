@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from rich.console import Console
 from rich.text import Text
@@ -16,8 +17,11 @@ from mainstem.cli.messages import log_console, tell, tell_causes
 from mainstem.cli.options import Flags
 from mainstem.cli.progress import Display, progress_display
 from mainstem.cli.request import Request, request_of
+from mainstem.connections import ConnectionBook
 from mainstem.engine import run
 from mainstem.events import Event, ReplicationFinished, ReplicationStarted, StreamFailed
+from mainstem.replication import Replication
+from mainstem.settings import Settings
 
 __all__ = ["run_replication"]
 
@@ -33,7 +37,9 @@ def run_replication(flags: Flags, stop: Stop) -> int:
     # Closing drops what is staged.
     with (
         _display(flags, console) as display,
-        closing(run(request.replication, streams=request.streams)) as events,
+        closing(
+            run(request.replication, streams=request.streams, settings=_settings(flags, request.replication))
+        ) as events,
     ):
         for event in events:
             if stop.requested:
@@ -47,6 +53,11 @@ def run_replication(flags: Flags, stop: Stop) -> int:
             if isinstance(event, StreamFailed):
                 _tell_of_failure(flags, console, event)
     return FAILED if failed or not _hold(assertions, counted, console) else DONE
+
+
+def _settings(flags: Flags, replication: Replication) -> Settings:
+    variables = {**ConnectionBook().variables, **replication.variables}
+    return replace(Settings.from_environment(variables), allow_commands=flags.allow_commands)
 
 
 @contextmanager

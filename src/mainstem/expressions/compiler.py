@@ -168,6 +168,8 @@ class _Compiler:
         raise AssertionError(f"No part of an expression: {node!r}")
 
     def _typed(self, sql: str, node: Node, otherwise: str, hint: str | None = None) -> Typed:
+        if sql == "NULL":
+            return Typed(sql, '"NULL"')
         if len(sql) > _LONGEST_SQL:
             raise self._error("the expression is too large.", node)
         try:

@@ -74,6 +74,16 @@ class StreamPlanner:
             )
         return self._run.target.relation(name)
 
+    def variables(self, plan: StreamPlan | None = None) -> Variables:
+        """The stream's variables: what its name tells, and with a plan all of them."""
+        if plan is not None:
+            return self._object_variables(plan)
+        try:
+            relation = None if self._sql else self._run.source.relation(self._stream.name)
+        except RelationNotFoundError:
+            relation = None
+        return self._variables_of(SourceTable(relation, []))
+
     def plan(self) -> StreamPlan:
         """Plan the stream against the target as it is now."""
         found = self._run.target.inspect(self.target)

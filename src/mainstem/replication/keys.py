@@ -30,6 +30,7 @@ CARRIED_OUT: Mapping[str, frozenset[str]] = {
         {
             "id", "description", "mode", "object", "select", "where", "primary_key", "update_key", "sql",
             "columns", "tags", "disabled", "single", "meta", "schedule", "transforms",
+            "hooks",
         }
     ),
     "source_options": frozenset({"limit", "offset", "range", "max_decimals", "empty_as_null"}),

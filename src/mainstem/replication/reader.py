@@ -13,12 +13,14 @@ from mainstem.errors import ReplicationError
 from mainstem.replication.document import Document, ReplicationLike, read_document
 from mainstem.replication.environment import substitute
 from mainstem.replication.hooks import (
+    CARRIED_OUT_HOOKS,
     COMMON_KEYS,
     HOOK_KEYS,
     REPLICATION_STAGES,
     STREAM_STAGES,
     Hook,
     hook_type,
+    steps_of,
 )
 from mainstem.replication.inherit import Inherited, inherit
 from mainstem.replication.keys import (
@@ -128,7 +130,7 @@ class _Reader:
         hooks = self._hooks(values.get("hooks"), ("hooks",), REPLICATION_STAGES)
         if self._problems:
             raise ReplicationError("\n".join(dict.fromkeys(self._problems)))
-        unsupported = [Unsupported(f"the hook {hook.type!r}", hook.position) for hook in hooks]
+        unsupported = list(_refused_hooks(hooks))
         unsupported += [
             Unsupported(f"the setting {key}", self._document.position("env", key))
             for key in self._variables
@@ -177,7 +179,7 @@ class _Reader:
             single=self._flag(merged, "single"),
             hooks=hooks,
             meta=self._mapping(merged.values.get("meta"), merged.origin("meta")),
-            unsupported=list(self._unsupported(merged)),
+            unsupported=[*self._unsupported(merged), *_refused_hooks(hooks)],
         )
 
     def _mode(self, merged: Inherited) -> Mode:
@@ -229,6 +231,13 @@ class _Reader:
             self._problem(f"the hook has no valid type. {guess}", *at)
             return
         self._warn_of_unknown(keys, HOOK_KEYS[kind] | COMMON_KEYS, at)
+        if kind == "group":
+            steps = keys.get("steps")
+            if not isinstance(steps, list) or not steps:
+                self._problem("a group has `steps`, a list of hooks", *at)
+                return
+            for index, step in enumerate(steps):
+                list(self._hook(stage, step, (*at, "steps", index)))
         yield Hook(stage, kind, keys, self._document.position(*at))
 
     def _unsupported(self, merged: Inherited) -> Iterator[Unsupported]:
@@ -305,6 +314,14 @@ class _Reader:
             if len(value) >= _TELLING:
                 message = message.replace(value, f"{{{key}}}")
         self._problems.append(self._document.told(message, *at))
+
+
+def _refused_hooks(hooks: Sequence[Hook]) -> Iterator[Unsupported]:
+    for hook in hooks:
+        if hook.type not in CARRIED_OUT_HOOKS:
+            yield Unsupported(f"the hook {hook.type!r}", hook.position)
+        if hook.type == "group":
+            yield from _refused_hooks(steps_of(hook, hook.stage))
 
 
 def _last(at: Location) -> str | int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["StreamNames", "Variables", "clean_name"]
+__all__ = ["StreamNames", "Variables", "clean_name", "run_name"]
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 _UNCLEAN = re.compile(r"[^0-9A-Za-z_]")
@@ -61,7 +61,7 @@ class StreamNames:
                 **_in_cases("stream_table", self.table),
                 "stream_name": self.stream.lower(),
                 "stream_full_name": self.full_name,
-                "stream_run_id": self.id or clean_name(self.stream),
+                "stream_run_id": self.id or run_name(self.stream),
                 "stream_description": self.description or "",
                 "source_name": self.source[0].lower(),
                 "source_type": self.source[1],
@@ -70,7 +70,7 @@ class StreamNames:
                 "target_type": self.target[1],
                 "target_kind": "database",
                 "target_schema": self.target_schema,
-                "run_id": self.id or clean_name(self.stream),
+                "run_id": self.id or run_name(self.stream),
                 "run_stream": self.stream,
                 "execution.id": self.run_id,
                 "execution.start_time": self.started.isoformat(),
@@ -163,6 +163,16 @@ def clean_name(value: str) -> str:
     """
     clean = _UNCLEAN.sub("_", value)
     return f"_{clean}" if clean[:1].isdigit() else clean
+
+
+def run_name(stream: str) -> str:
+    """The id of a stream that has none of its own.
+
+    Example:
+        >>> run_name('"public"."foo"')
+        'public_foo'
+    """
+    return clean_name(stream.replace('"', ""))
 
 
 def _in_cases(name: str, value: str) -> Mapping[str, str]:
