@@ -54,6 +54,8 @@ MAY_IMPORT = {
     "parallel": DOCUMENT | {"session", "queueing"},
     "engine": PLANNING
     | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel", "hooking", "hooks"},
+    # Steps, one after another.
+    "pipeline": DOCUMENT | {"engine", "hooks", "settings"},
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},
@@ -63,7 +65,7 @@ MAY_IMPORT = {
     "dlt": {"errors", "report", "assets"},
     "dbt": {"_version", "errors", "report", "assets"},
     # The command line knows the engine and all below it, and no adapter.
-    "cli": PLANNING | {"_version", "settings", "engine", "api"},
+    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "api"},
     # Real servers, and the suites that every endpoint is held to.
     "testing": PLANNING | {"engine", "api", "files"},
     "__init__": {"_version", "api"},

@@ -51,7 +51,7 @@ from mainstem.state import State, open_state
 from mainstem.strategies import STRATEGIES
 from mainstem.transfer import phase_of
 
-__all__ = ["Connections", "plan", "run"]
+__all__ = ["Connections", "plan", "run", "run_nested"]
 
 Connections = Mapping[str, ConnectionLike] | Iterable[Connection] | ConnectionBook
 
@@ -214,7 +214,9 @@ class _Run:
             source=self._source,
             target=self._target,
             allow_commands=self._settings.allow_commands,
-            replicate=lambda config, keys, deeper: _nested(config, keys, self._book, self._settings, deeper),
+            replicate=lambda config, keys, deeper: run_nested(
+                config, keys, self._book, self._settings, deeper
+            ),
             retry_delay=self._settings.hook_retry_delay,
             wait=threading.Event().wait,
             depth=depth,
@@ -263,8 +265,9 @@ class _Run:
         self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]
     ) -> Generator[Event, None, None]:
         waiting = StreamQueue(streams, after)
+        deadline = time.monotonic() + self._settings.timeout if self._settings.timeout else None
         sessions = [
-            Session(self._open, self._settings, writers, self._hooks)
+            Session(self._open, self._settings, writers, self._hooks, deadline)
             for writers in [Writers()]
             for _ in range(self._threads(len(streams)))
         ]
@@ -278,10 +281,18 @@ class _Run:
         return max(1, threads) if threads > 1 and target_capabilities(self._target).parallel_streams else 1
 
 
-def _nested(
+def run_nested(
     config: Any, keys: Mapping[str, Any], book: ConnectionBook, settings: Settings, depth: int
 ) -> Mapping[str, Any]:
-    """Run a replication for a hook."""
+    """Run a replication for a hook, or a step of a pipeline, and tell what became of it.
+
+    Args:
+        config: A path, text, or a mapping.
+        keys: ``mode``, ``range``, ``streams`` or ``select_streams``, and ``env``, over its own.
+        book: The connections.
+        settings: Those of whoever runs it; its own `env` and the environment have the others.
+        depth: How many replications it is within.
+    """
     document = read_document(config)
     if keys.get("env"):
         env = {**(document.values.get("env") or {}), **keys["env"]}

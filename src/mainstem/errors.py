@@ -17,6 +17,7 @@
     │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
     │   └── TargetBusyError        someone else holds the target
     ├── HookError                  a hook of a replication, or a step of a pipeline, failed
+    ├── RunTimeoutError            the time of a run is over
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
     ├── SlingRunError              Sling's own program failed; carries its exit code, and Sling's own words
     ├── StreamError                one stream failed; carries the stream, its phase and the cause above
@@ -49,6 +50,7 @@ __all__ = [
     "RelationNotFoundError",
     "ReplicationError",
     "ReplicationFailedError",
+    "RunTimeoutError",
     "SlingRunError",
     "StreamError",
     "TargetBusyError",
@@ -197,6 +199,10 @@ class ConstraintError(EndpointError):
 
 class HookError(MainstemError):
     """A hook of a replication, or a step of a pipeline, failed."""
+
+
+class RunTimeoutError(MainstemError):
+    """The time of a run is over (`SLING_TIMEOUT`). What was published stays; nothing half was."""
 
 
 class AmbiguousKeyError(EndpointError):

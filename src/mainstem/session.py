@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from mainstem.endpoints import SourceTable
-from mainstem.errors import ReplicationError, StreamError
-from mainstem.events import Event, StreamPublished, StreamRetried, StreamSkipped, StreamStarted
+from mainstem.errors import ReplicationError, RunTimeoutError, StreamError
+from mainstem.events import BatchStaged, Event, StreamPublished, StreamRetried, StreamSkipped, StreamStarted
 from mainstem.hooking import RunHooks, SkippedStreamError, StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
@@ -68,6 +68,7 @@ class Session:
         settings: How often a stream is tried, among others.
         writers: What the run's other sessions write.
         hooks: The run's hooks.
+        deadline: The moment, on the monotonic clock, at which the run's time is over.
     """
 
     def __init__(
@@ -76,11 +77,14 @@ class Session:
         settings: Settings,
         writers: Writers,
         hooks: RunHooks,
+        deadline: float | None = None,
     ) -> None:
         self._opening = opening
         self._settings = settings
         self._writers = writers
         self._hooks = hooks
+        self._deadline = deadline
+        self._overdue = threading.Event()
         self._stack = ExitStack()
         self._opened: Opened | None = None
         self._stopped = threading.Event()
@@ -93,7 +97,8 @@ class Session:
         """
         hooks = self._hooks.of(stream)
         try:
-            yield from self._attempts(stream, hooks)
+            with self._watched():
+                yield from self._attempts(stream, hooks)
         except SkippedStreamError as skipped:
             hooks.ended(skipped)
             yield StreamSkipped(stream.name, skipped)
@@ -109,10 +114,17 @@ class Session:
     def _attempts(self, stream: Stream, hooks: StreamHooks) -> Iterator[Event]:
         attempts = self._settings.retries + 1
         for attempt in range(1, attempts + 1):
+            self._refuse_overdue(stream, "start")
             try:
-                yield from self._attempt(stream, hooks)
+                with closing(self._attempt(stream, hooks)) as events:
+                    for event in events:
+                        yield event
+                        if isinstance(event, BatchStaged):
+                            self._refuse_overdue(stream, "read")
                 return
             except StreamError as error:
+                # What was broken off when the time was over fails because of it.
+                self._refuse_overdue(stream, error.phase)
                 if not error.transient:
                     raise
                 # Whatever broke, the next attempt begins with connections of its own.
@@ -131,13 +143,40 @@ class Session:
             opened.facts.source.cancel()
             opened.facts.target.cancel()
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Break off what runs when the time is over."""
+        if self._deadline is None:
+            yield
+            return
+        timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self._overdue.set()
+        self.stop()
+
+    def _refuse_overdue(self, stream: Stream, phase: str) -> None:
+        if self._overdue.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline):
+            minutes = (self._settings.timeout or 0) / 60
+            over = RunTimeoutError(
+                f"SLING_TIMEOUT = {minutes:g} mins reached.",
+                hint="Its target is as it was. Give it more time.",
+            )
+            raise StreamError(stream=stream.name, phase=phase, cause=over)
+
     def close(self) -> None:
         """Let go of source and target. Another stream opens them again."""
         self._opened = None
         stack, self._stack = self._stack, ExitStack()
         stack.close()
 
-    def _attempt(self, stream: Stream, hooks: StreamHooks) -> Iterator[Event]:
+    def _attempt(self, stream: Stream, hooks: StreamHooks) -> Generator[Event, None, None]:
         began = time.monotonic()
         with phase_of(stream, "connect"):
             if self._opened is None:

@@ -218,9 +218,9 @@ def test_a_hook_is_carried_out_or_refused_by_type(kind: str) -> None:
 
 
 def test_a_setting_that_is_not_carried_out_is_refused_in_env() -> None:
-    refused = refusal({**config(), "env": {"SLING_TIMEOUT": 4, "MY_OWN": 1, "SLING_ALLOW_EMPTY": True}})
+    refused = refusal({**config(), "env": {"SLING_DRY_RUN": 4, "MY_OWN": 1, "SLING_ALLOW_EMPTY": True}})
     assert refused is not None
-    assert "the setting SLING_TIMEOUT" in refused
+    assert "the setting SLING_DRY_RUN" in refused
     assert "MY_OWN" not in refused
 
 

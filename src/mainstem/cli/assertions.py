@@ -24,7 +24,6 @@ ASSERTED = {
 REFUSED = {
     "SLING_DRY_RUN": "`mainstem plan` shows what a run will do.",
     "SLING_LIMIT": "Give --limit.",
-    "SLING_TIMEOUT": "The command `timeout` ends a run cleanly: SIGTERM cancels it.",
 }
 
 

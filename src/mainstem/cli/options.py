@@ -113,7 +113,7 @@ class Flags:
 
     stdout: Annotated[bool, typer.Option("--stdout", help="Write to it.", rich_help_panel=_LATER)] = False
     pipeline: Annotated[
-        str | None, typer.Option("-p", "--pipeline", help="Run a pipeline.", rich_help_panel=_LATER)
+        str | None, typer.Option("-p", "--pipeline", help="Run the steps of a pipeline: a YAML or JSON file.")
     ] = None
 
     @property

@@ -58,6 +58,11 @@ def progress_display(console: Console) -> Iterator[Display]:
         yield _Bars(progress, _Lines(console))
 
 
+def line_display(console: Console) -> Display:
+    """A display of lines, without bars."""
+    return _Lines(console)
+
+
 class _Lines:
     """One line when a stream starts, and one when it ends."""
 

@@ -12,10 +12,10 @@ import typer
 
 from mainstem.cli.messages import unsupported
 from mainstem.cli.options import Flags
-from mainstem.replication import Mode, Replication, load_replication, read_document
+from mainstem.replication import Document, Mode, Replication, load_replication, read_document
 from mainstem.replication.syntax import parse_text
 
-__all__ = ["Request", "overrides_of", "request_of", "split_list"]
+__all__ = ["Request", "overrides_of", "pipeline_of", "request_of", "split_list"]
 
 _QUERY = re.compile(r"\s*(select|with)\s.*", re.IGNORECASE | re.DOTALL)
 _NEEDED = ("src_conn", "src_stream", "tgt_conn", "tgt_object")
@@ -63,12 +63,34 @@ def request_of(flags: Flags, environment: Mapping[str, str]) -> Request:
     if not files:
         document = read_document(_adhoc(flags, overrides, variables))
         return Request(load_replication(replace(document, source="the flags")), streams)
-    document = read_document(files[0])
-    if variables:
-        own = document.values.get("env")
-        merged = {**(own if isinstance(own, Mapping) else {}), **variables}
-        document = document.with_values({**document.values, "env": merged})
+    document = _with_variables(read_document(files[0]), variables)
     return Request(load_replication(document, overrides=overrides), streams)
+
+
+def pipeline_of(flags: Flags) -> Document:
+    """Read the pipeline that the flags name.
+
+    Raises:
+        typer.BadParameter: Flags of a replication are there as well.
+        ReplicationError: It cannot be read.
+    """
+    _refuse_unsupported(flags)
+    others = [name for name in ("file", "replication", *_NEEDED) if getattr(flags, name)]
+    others += [name for name in overrides_of(flags) if name != "object"]
+    if others:
+        raise typer.BadParameter(
+            "-p FILE runs a pipeline: its steps say what they run, and no other flag does."
+        )
+    document = read_document(str(flags.pipeline))
+    return _with_variables(document, _mapping("--env", flags.env))
+
+
+def _with_variables(document: Document, variables: Mapping[str, Any]) -> Document:
+    if not variables:
+        return document
+    own = document.values.get("env")
+    merged = {**(own if isinstance(own, Mapping) else {}), **variables}
+    return document.with_values({**document.values, "env": merged})
 
 
 def overrides_of(flags: Flags) -> dict[str, Any]:
@@ -140,8 +162,6 @@ def _adhoc(flags: Flags, overrides: dict[str, Any], variables: Mapping[str, Any]
 
 
 def _refuse_unsupported(flags: Flags) -> None:
-    if flags.pipeline:
-        raise unsupported("A pipeline (-p)", "Run its replications one after another.")
     if flags.stdout:
         raise unsupported("--stdout", "`mainstem conns exec NAME SQL -o csv` writes rows to standard output.")
 

@@ -15,6 +15,7 @@ from mainstem.cli.exits import DONE, FAILED, Stop
 from mainstem.cli.json_events import JsonLines
 from mainstem.cli.messages import log_console, tell, tell_causes
 from mainstem.cli.options import Flags
+from mainstem.cli.pipeline import run_steps
 from mainstem.cli.progress import Display, progress_display
 from mainstem.cli.request import Request, request_of
 from mainstem.connections import ConnectionBook
@@ -31,6 +32,8 @@ def run_replication(flags: Flags, stop: Stop) -> int:
     console = log_console()
     refuse_settings(os.environ)
     assertions = assertions_of(os.environ)
+    if flags.pipeline:
+        return run_steps(flags, stop, console)
     request = request_of(flags, os.environ)
     counted: dict[str, int] = {}
     failed = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 import threading
 from collections.abc import Sequence
@@ -86,6 +87,12 @@ class Machine:
             return self._run(sql, rows).to_arrow_table()
         except self._duckdb.Error as error:
             raise RefusedError(_said(error)) from error
+        finally:
+            self._database.unregister(_ROWS)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._database.close()
 
     def _run(self, sql: str, rows: pa.Table | None = None) -> duckdb.DuckDBPyConnection:
         try:
@@ -96,19 +103,30 @@ class Machine:
             raise RefusedError(_said(error)) from error
 
 
-_local = threading.local()
+_machines: dict[threading.Thread, Machine] = {}
+_lock = threading.Lock()
 
 
 def machine() -> Machine:
-    """This thread's machine.
+    """This thread's machine; that of a thread that has ended, where there is one.
 
     Raises:
         ConfigError: DuckDB's library is not installed.
     """
-    found: Machine | None = getattr(_local, "machine", None)
-    if found is None:
-        found = _local.machine = Machine()
-    return found
+    mine = threading.current_thread()
+    with _lock:
+        if mine not in _machines:
+            ended = next((thread for thread in _machines if not thread.is_alive()), None)
+            _machines[mine] = _machines.pop(ended) if ended else Machine()
+        return _machines[mine]
+
+
+@atexit.register
+def _close_all() -> None:
+    """Close them while Python is whole: DuckDB aborts a process whose threads it loses."""
+    with _lock:
+        while _machines:
+            _machines.popitem()[1].close()
 
 
 def identifier(number: int) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mainstem.errors import ReplicationError
+from mainstem.errors import NotSupportedYetError, ReplicationError
 from mainstem.replication.document import Document, ReplicationLike, read_document
 from mainstem.replication.environment import substitute
 from mainstem.replication.hooks import (
@@ -43,7 +44,7 @@ from mainstem.replication.model import (
 from mainstem.replication.options import ChangeCaptureOptions, Options, SourceOptions, TargetOptions
 from mainstem.replication.syntax import Location
 
-__all__ = ["load_replication"]
+__all__ = ["Steps", "load_replication", "load_steps"]
 
 # Shorter values are words of a message, not secrets.
 _TELLING = 4
@@ -84,6 +85,37 @@ def load_replication(
         process = os.environ if environment is None else environment
         document, variables = substitute(read_document(given), process)
     return _Reader(_overridden(document, overrides or {}), variables).replication()
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a pipeline.
+
+    Attributes:
+        hooks: They, in order.
+        variables: The variables of ``env``.
+        source: The file's path as the user gave it.
+    """
+
+    hooks: Sequence[Hook]
+    variables: Mapping[str, str]
+    source: str
+
+
+def load_steps(given: ReplicationLike | Document, environment: Mapping[str, str] | None = None) -> Steps:
+    """Read and check a pipeline.
+
+    Args:
+        given: A path, YAML or JSON text, a mapping, or a document that is already read.
+        environment: What ``$VAR`` under ``env:`` means. By default the process environment.
+
+    Raises:
+        ReplicationError: Something is wrong with it. All that is wrong is told at once.
+        NotSupportedYetError: A step has a type that is not carried out yet.
+    """
+    process = os.environ if environment is None else environment
+    document, variables = substitute(read_document(given), process)
+    return _Reader(document, variables).steps()
 
 
 def _overridden(document: Document, overrides: Mapping[str, Any]) -> Document:
@@ -137,6 +169,24 @@ class _Reader:
             if key.startswith(SETTING_PREFIX) and key not in SETTINGS
         ]
         return Replication(source, target, streams, self._document, self._variables, hooks, unsupported)
+
+    def steps(self) -> Steps:
+        values = self._document.values
+        self._warn_of_unknown(values, {"env", "steps"}, ())
+        self._environment(values.get("env"))
+        listed = values.get("steps")
+        hooks: list[Hook] = []
+        if not isinstance(listed, list) or not listed:
+            self._problem("a pipeline has `steps`, a list of hooks", "steps")
+        else:
+            for index, step in enumerate(listed):
+                hooks += self._hook("step", step, ("steps", index))
+        if self._problems:
+            raise ReplicationError("\n".join(dict.fromkeys(self._problems)))
+        refused = [f"{item.position}: {item.what} is not supported yet" for item in _refused_hooks(hooks)]
+        if refused:
+            raise NotSupportedYetError("\n".join(refused), hint="\nNo step has run.")
+        return Steps(hooks, self._variables, self._document.source)
 
     def _environment(self, given: Any) -> None:
         for key, value in self._mapping(given, ("env",)).items():

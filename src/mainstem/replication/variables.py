@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["StreamNames", "Variables", "clean_name", "run_name"]
+__all__ = ["StreamNames", "Variables", "clean_name", "moment_variables", "run_name"]
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 _UNCLEAN = re.compile(r"[^0-9A-Za-z_]")
@@ -163,6 +163,11 @@ def clean_name(value: str) -> str:
     """
     clean = _UNCLEAN.sub("_", value)
     return f"_{clean}" if clean[:1].isdigit() else clean
+
+
+def moment_variables(started: datetime) -> Mapping[str, str]:
+    """The variables that a moment gives: bare, and under ``timestamp``."""
+    return _times(started)
 
 
 def run_name(stream: str) -> str:
