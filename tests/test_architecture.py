@@ -48,12 +48,15 @@ MAY_IMPORT = {
     "state": {"errors", "schema", "connections", "endpoints"},
     "transfer": PLANNING
     | {"strategies", "settings", "transform", "constraint", "quarantine", "state", "hooking"},
+    # A run for the user's own monitoring.
+    "telemetry": {"errors", "events", "report"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
     "session": PLANNING | {"settings", "state", "transfer", "hooking"},
     "queueing": DOCUMENT,
     "parallel": DOCUMENT | {"session", "queueing"},
     "engine": PLANNING
-    | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel", "hooking", "hooks"},
+    | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"}
+    | {"hooking", "hooks", "telemetry"},
     # Steps, one after another.
     "pipeline": DOCUMENT | {"engine", "hooks", "settings"},
     # Source against target, each computed in its own database.
@@ -65,7 +68,7 @@ MAY_IMPORT = {
     "dlt": {"errors", "report", "assets"},
     "dbt": {"_version", "errors", "report", "assets"},
     # The command line knows the engine and all below it, and no adapter.
-    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "api"},
+    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "telemetry", "api"},
     # Real servers, and the suites that every endpoint is held to.
     "testing": PLANNING | {"engine", "api", "files"},
     "__init__": {"_version", "api"},

@@ -49,6 +49,7 @@ from mainstem.session import Opened, Session, Writers
 from mainstem.settings import Settings
 from mainstem.state import State, open_state
 from mainstem.strategies import STRATEGIES
+from mainstem.telemetry import traced
 from mainstem.transfer import phase_of
 
 __all__ = ["Connections", "plan", "run", "run_nested"]
@@ -84,7 +85,7 @@ def run(
     Raises:
         ConfigError: The replication or a connection is wrong. Nothing was read or written.
     """
-    return _Run(config, connections, streams, overrides, settings).events(after or {})
+    return traced(_Run(config, connections, streams, overrides, settings).events(after or {}))
 
 
 def plan(

@@ -21,7 +21,7 @@ def say(what: str) -> dict[str, Any]:
 
 
 def test_the_stages_come_in_their_order(hooking: Hooking) -> None:
-    stages = {stage: [say(stage)] for stage in ("post", "post_merge", "pre_merge", "pre")}
+    stages: dict[str, Any] = {stage: [say(stage)] for stage in ("post", "post_merge", "pre_merge", "pre")}
     ran = hooking.run([say("start")], [say("end")], **stages)
     assert ran.said == ["start", "pre", "pre_merge", "post_merge", "post", "end"]
     kinds = [type(event).__name__ for event in ran.events]
@@ -126,7 +126,7 @@ def merging(tmp_path: Path, target: Place) -> Hooking:
 @pytest.mark.parametrize("mode", [{}, {"mode": "incremental", "primary_key": "id"}], ids=["whole", "merge"])
 def test_merge_hooks_are_part_of_the_publishing_transaction(merging: Hooking, mode: dict[str, Any]) -> None:
     schema = merging.target.schema
-    stages = {
+    stages: dict[str, Any] = {
         stage: [{"type": "query", "query": f"insert into {schema}.audit values ('{stage}')"}]
         for stage in ("pre_merge", "post_merge")
     }

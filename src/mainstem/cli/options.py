@@ -38,6 +38,10 @@ class Flags:
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line on standard output; for plan, one object.")
     ] = False
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", help="Write the run's numbers to this file, in Prometheus' text format."),
+    ] = None
     allow_commands: Annotated[
         bool,
         typer.Option("--allow-commands", help="Let `command` hooks run other programs."),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -23,6 +24,7 @@ from mainstem.engine import run
 from mainstem.events import Event, ReplicationFinished, ReplicationStarted, StreamFailed
 from mainstem.replication import Replication
 from mainstem.settings import Settings
+from mainstem.telemetry import Metrics
 
 __all__ = ["run_replication"]
 
@@ -36,6 +38,7 @@ def run_replication(flags: Flags, stop: Stop) -> int:
         return run_steps(flags, stop, console)
     request = request_of(flags, os.environ)
     counted: dict[str, int] = {}
+    metrics = Metrics(Path(flags.metrics)) if flags.metrics else None
     failed = False
     # Closing drops what is staged.
     with (
@@ -52,6 +55,8 @@ def run_replication(flags: Flags, stop: Stop) -> int:
                 if not flags.json:
                     break
             display.show(event)
+            if metrics:
+                metrics.take(event)
             failed |= _take(event, counted)
             if isinstance(event, StreamFailed):
                 _tell_of_failure(flags, console, event)
