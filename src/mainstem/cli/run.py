@@ -22,7 +22,6 @@ from mainstem.cli.request import Request, request_of
 from mainstem.connections import ConnectionBook
 from mainstem.engine import run
 from mainstem.events import Event, ReplicationFinished, ReplicationStarted, StreamFailed
-from mainstem.replication import Replication
 from mainstem.settings import Settings
 from mainstem.telemetry import Metrics
 
@@ -37,6 +36,7 @@ def run_replication(flags: Flags, stop: Stop) -> int:
     if flags.pipeline:
         return run_steps(flags, stop, console)
     request = request_of(flags, os.environ)
+    book = ConnectionBook()
     counted: dict[str, int] = {}
     metrics = Metrics(Path(flags.metrics)) if flags.metrics else None
     failed = False
@@ -44,7 +44,7 @@ def run_replication(flags: Flags, stop: Stop) -> int:
     with (
         _display(flags, console) as display,
         closing(
-            run(request.replication, streams=request.streams, settings=_settings(flags, request.replication))
+            run(request.replication, book, streams=request.streams, settings=_settings(flags, request, book))
         ) as events,
     ):
         for event in events:
@@ -63,8 +63,8 @@ def run_replication(flags: Flags, stop: Stop) -> int:
     return FAILED if failed or not _hold(assertions, counted, console) else DONE
 
 
-def _settings(flags: Flags, replication: Replication) -> Settings:
-    variables = {**ConnectionBook().variables, **replication.variables}
+def _settings(flags: Flags, request: Request, book: ConnectionBook) -> Settings:
+    variables = {**book.variables, **request.replication.variables}
     return replace(Settings.from_environment(variables), allow_commands=flags.allow_commands)
 
 
