@@ -6,12 +6,14 @@ import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
 
 from mainstem.errors import ConfigError, ConstraintError
 from mainstem.settings import Settings
+from mainstem.testing.mariadb import EmbeddedMariaDB
 from mainstem.testing.moving import Moving
 from mainstem.testing.place import Place
 from mainstem.testing.postgres import EmbeddedPostgres
@@ -49,6 +51,16 @@ def to_postgres(tmp_path: Path, postgres: EmbeddedPostgres, schema: str) -> Movi
     )
 
 
+@pytest.fixture
+def to_mysql(tmp_path: Path, mariadb: EmbeddedMariaDB) -> Moving:
+    """The same, to MySQL's kind."""
+    database = f"s{uuid4().hex[:12]}"
+    mariadb.execute(f"create database {database}")
+    return between(
+        Place("duckdb", f"duckdb://{tmp_path / 's'}.db", "main"), Place("mysql", mariadb.url, database)
+    )
+
+
 def quarantined(moving: Moving) -> list[dict[str, Any]]:
     return sorted(
         (json.loads(row[0]) for row in moving.target.rows("moved__quarantine", ["row_data"])),
@@ -76,7 +88,7 @@ def test_abort_fails_the_stream_with_the_row_and_publishes_nothing(moving: Movin
     assert moving.target.tables() == []
 
 
-@pytest.mark.parametrize("where", ["moving", "to_postgres"])
+@pytest.mark.parametrize("where", ["moving", "to_postgres", "to_mysql"])
 def test_skip_keeps_the_rows_beside_the_target(where: str, request: pytest.FixtureRequest) -> None:
     moving: Moving = request.getfixturevalue(where)
     report = moving.run(SKIP, **POSITIVE)
