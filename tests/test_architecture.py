@@ -19,7 +19,7 @@ PACKAGE = ROOT / "src" / "mainstem"
 # The picture of docs/architecture.md, from the bottom up: what each room may import, besides itself.
 WORDS = {"errors", "schema", "report", "events"}
 DOCUMENT = WORDS | {"connections", "replication"}
-PLANNING = DOCUMENT | {"endpoints", "plan", "types"}
+PLANNING = DOCUMENT | {"endpoints", "plan", "types", "expressions"}
 MAY_IMPORT = {
     "_version": set(),
     "errors": set(),
@@ -31,19 +31,35 @@ MAY_IMPORT = {
     "types": set(),
     # Where files live and what is in them; the endpoint `files` reads and writes them.
     "files": {"errors", "connections", "types", "schema"},
+    # One small language for transforms, constraints and conditions.
+    "expressions": {"errors", "replication", "types"},
     "endpoints": WORDS | {"connections", "types", "files"},
-    "plan": DOCUMENT | {"endpoints", "types"},
+    "plan": DOCUMENT | {"endpoints", "types", "expressions"},
     "strategies": PLANNING,
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
+    # What a replication does besides moving rows.
+    "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types"},
+    # The stages at which hooks run.
+    "hooking": PLANNING | {"hooks"},
+    # Rows that break a constraint.
+    "constraint": {"errors", "expressions", "plan", "types"},
+    "quarantine": {"schema", "endpoints", "constraint"},
     "state": {"errors", "schema", "connections", "endpoints", "files"},
     "widening": {"errors", "events"},
-    "transfer": PLANNING | {"strategies", "settings", "transform", "state"},
+    "transfer": PLANNING
+    | {"strategies", "settings", "transform", "constraint", "quarantine", "state", "hooking"},
+    # A run for the user's own monitoring.
+    "telemetry": {"errors", "events", "report"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
-    "session": PLANNING | {"settings", "state", "transfer", "widening"},
+    "session": PLANNING | {"settings", "state", "transfer", "hooking", "widening"},
     "queueing": DOCUMENT,
     "parallel": DOCUMENT | {"session", "queueing"},
-    "engine": PLANNING | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"},
+    "engine": PLANNING
+    | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"}
+    | {"hooking", "hooks", "telemetry"},
+    # Steps, one after another.
+    "pipeline": DOCUMENT | {"engine", "hooks", "settings"},
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},
@@ -53,7 +69,7 @@ MAY_IMPORT = {
     "dlt": {"errors", "report", "assets"},
     "dbt": {"_version", "errors", "report", "assets"},
     # The command line knows the engine and all below it, and no adapter.
-    "cli": PLANNING | {"_version", "settings", "engine", "api"},
+    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "telemetry", "api"},
     # Real servers, and the suites that every endpoint is held to.
     "testing": PLANNING | {"engine", "api", "files"},
     "__init__": {"_version", "api"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from mainstem.connections import Connection, ConnectionBook, ConnectionLike
 from mainstem.endpoints import open_source, open_target, target_capabilities
-from mainstem.errors import ReplicationFailedError, StreamError
+from mainstem.errors import HookError, HookStageError, ReplicationFailedError, StreamError
 from mainstem.events import (
     Event,
     ReplicationFinished,
@@ -21,6 +22,8 @@ from mainstem.events import (
     StreamPublished,
     StreamSkipped,
 )
+from mainstem.hooking import RunHooks
+from mainstem.hooks import Services, Verdict, check_hooks
 from mainstem.parallel import in_turn, side_by_side
 from mainstem.plan import (
     Plan,
@@ -33,15 +36,23 @@ from mainstem.plan import (
     refuse_unsupported,
 )
 from mainstem.queueing import StreamQueue
-from mainstem.replication import Replication, ReplicationLike, Stream, load_replication, select_streams
+from mainstem.replication import (
+    Replication,
+    ReplicationLike,
+    Stream,
+    load_replication,
+    read_document,
+    select_streams,
+)
 from mainstem.report import StreamReport
 from mainstem.session import Opened, Session, Writers
 from mainstem.settings import Settings
 from mainstem.state import State, open_state
 from mainstem.strategies import STRATEGIES
+from mainstem.telemetry import traced
 from mainstem.transfer import phase_of
 
-__all__ = ["Connections", "plan", "run"]
+__all__ = ["Connections", "plan", "run", "run_nested"]
 
 Connections = Mapping[str, ConnectionLike] | Iterable[Connection] | ConnectionBook
 
@@ -74,7 +85,7 @@ def run(
     Raises:
         ConfigError: The replication or a connection is wrong. Nothing was read or written.
     """
-    return _Run(config, connections, streams, overrides, settings).events(after or {})
+    return traced(_Run(config, connections, streams, overrides, settings).events(after or {}))
 
 
 def plan(
@@ -112,6 +123,8 @@ class _Run:
         streams: Sequence[str] | None,
         overrides: Mapping[str, Any] | None,
         settings: Settings | None,
+        *,
+        depth: int = 0,
     ) -> None:
         book = connections if isinstance(connections, ConnectionBook) else ConnectionBook(connections)
         self._replication = load_replication(config, book.variables, overrides)
@@ -125,6 +138,7 @@ class _Run:
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
         self._started = datetime.now().astimezone()
         self._id = uuid.uuid4().hex
+        self._hooks = RunHooks(self._replication, self._services(depth), self._started, self._id)
         if not (self._expands and streams):
             # What is wrong with the document is told before anything is opened.
             self._chosen(self._replication)
@@ -143,12 +157,35 @@ class _Run:
                     [stream.name for stream in streams], self._source.name, self._target.name
                 )
                 opened.close()
-                for event in self._each(streams, after):
+                for event in self._hooked(streams, after):
                     outcome.take(event)
                     yield event
         yield ReplicationFinished(
             outcome.reports, outcome.failures, outcome.skipped, time.monotonic() - began
         )
+
+    def _hooked(
+        self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]
+    ) -> Generator[Event, None, None]:
+        """The streams, between the hooks at the start and those at the end."""
+        hooks = self._hooks
+        try:
+            verdict = yield from hooks.start(streams)
+        except HookStageError as error:
+            yield StreamFailed(error)
+            yield from (StreamSkipped(stream.name, error) for stream in streams)
+            return
+        if verdict is Verdict.SKIP:
+            because = HookStageError(stage="start", cause=HookError("Its `on_failure` is `skip`."))
+            yield from (StreamSkipped(stream.name, because) for stream in streams)
+        elif streams:
+            for event in self._each(streams, after):
+                hooks.took(event)
+                yield event
+        try:
+            yield from hooks.end()
+        except HookStageError as error:
+            yield StreamFailed(error)
 
     def plan(self) -> Plan:
         failures: list[StreamError] = []
@@ -171,9 +208,26 @@ class _Run:
             raise ReplicationFailedError(failures, [])
         return Plan(self._source.name, self._target.name, plans)
 
+    def _services(self, depth: int) -> Services:
+        """What hooks may use."""
+        return Services(
+            book=self._book,
+            source=self._source,
+            target=self._target,
+            allow_commands=self._settings.allow_commands,
+            replicate=lambda config, keys, deeper: run_nested(
+                config, keys, self._book, self._settings, deeper
+            ),
+            retry_delay=self._settings.hook_retry_delay,
+            wait=threading.Event().wait,
+            depth=depth,
+        )
+
     def _chosen(self, replication: Replication) -> Sequence[Stream]:
         chosen = select_streams(replication, self._tokens)
         refuse_unsupported(replication, chosen)
+        hooks = [*replication.hooks, *(hook for stream in chosen for hook in stream.hooks)]
+        check_hooks(hooks, allow_commands=self._settings.allow_commands)
         check_requirements(replication, chosen, list(STRATEGIES))
         return chosen
 
@@ -215,8 +269,9 @@ class _Run:
         self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]
     ) -> Generator[Event, None, None]:
         waiting = StreamQueue(streams, after)
+        deadline = time.monotonic() + self._settings.timeout if self._settings.timeout else None
         sessions = [
-            Session(self._open, self._settings, writers)
+            Session(self._open, self._settings, writers, self._hooks, deadline)
             for writers in [Writers()]
             for _ in range(self._threads(len(streams)))
         ]
@@ -228,6 +283,48 @@ class _Run:
         allowed = [connection.whole_number("max_conns") for connection in (self._source, self._target)]
         threads = min(self._settings.threads, streams, *(most for most in allowed if most))
         return max(1, threads) if threads > 1 and target_capabilities(self._target).parallel_streams else 1
+
+
+def run_nested(
+    config: Any, keys: Mapping[str, Any], book: ConnectionBook, settings: Settings, depth: int
+) -> Mapping[str, Any]:
+    """Run a replication for a hook, or a step of a pipeline, and tell what became of it.
+
+    Args:
+        config: A path, text, or a mapping.
+        keys: ``mode``, ``range``, ``streams`` or ``select_streams``, and ``env``, over its own.
+        book: The connections.
+        settings: Those of whoever runs it; its own `env` and the environment have the others.
+        depth: How many replications it is within.
+    """
+    document = read_document(config)
+    if keys.get("env"):
+        env = {**(document.values.get("env") or {}), **keys["env"]}
+        document = document.with_values({**document.values, "env": env})
+    named = keys.get("select_streams") or keys.get("streams")
+    streams = [part.strip() for part in named.split(",")] if isinstance(named, str) else named
+    overrides = {"mode": keys["mode"]} if keys.get("mode") else {}
+    if keys.get("range"):
+        overrides["source_options"] = {"range": keys["range"]}
+    replication = load_replication(document, book.variables, overrides)
+    # Its own `env` has its settings; whether commands may run is no document's to say.
+    own = Settings.from_environment({**book.variables, **replication.variables})
+    own = replace(own, allow_commands=settings.allow_commands, hook_retry_delay=settings.hook_retry_delay)
+    finished = None
+    for event in _Run(replication, book, streams, None, own, depth=depth).events({}):
+        if isinstance(event, ReplicationFinished):
+            finished = event
+    if finished is None:
+        raise AssertionError("The engine ended without saying so.")
+    return {
+        "status": "error" if finished.failures else "success",
+        "error": str(finished.failures[0]) if finished.failures else None,
+        "total_rows": sum(report.rows or 0 for report in finished.reports),
+        "total_bytes": sum(report.bytes or 0 for report in finished.reports),
+        "streams": [report.stream for report in finished.reports],
+        "failed": [failure.stream for failure in finished.failures],
+        "duration": finished.seconds,
+    }
 
 
 @dataclass

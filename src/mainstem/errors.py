@@ -13,11 +13,15 @@
     │   ├── RelationNotFoundError  the stream's table or the target's object is not there
     │   ├── LossyTypeError         a value cannot arrive as it left; nothing was published
     │   │   └── ValueBreaksTypeError   a file's value is none of the type that its column seemed to have
+    │   ├── ConstraintError        a row breaks a constraint of `columns`; nothing was published
     │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
     │   └── TargetBusyError        someone else holds the target
+    ├── HookError                  a hook of a replication, or a step of a pipeline, failed
+    ├── RunTimeoutError            the time of a run is over
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
     ├── SlingRunError              Sling's own program failed; carries its exit code, and Sling's own words
     ├── StreamError                one stream failed; carries the stream, its phase and the cause above
+    │   └── HookStageError         the hooks at the start or the end of a replication failed
     └── ReplicationFailedError     at the end of a run: which streams failed, and why
 
 An error says what happened, where, why, and what to do. The driver's own exception is its ``__cause__``,
@@ -34,8 +38,11 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "ConnectionConfigError",
+    "ConstraintError",
     "DbtRunError",
     "EndpointError",
+    "HookError",
+    "HookStageError",
     "LossyTypeError",
     "MainstemError",
     "NotSupportedYetError",
@@ -43,6 +50,7 @@ __all__ = [
     "RelationNotFoundError",
     "ReplicationError",
     "ReplicationFailedError",
+    "RunTimeoutError",
     "SlingRunError",
     "StreamError",
     "TargetBusyError",
@@ -185,6 +193,18 @@ class ValueBreaksTypeError(LossyTypeError):
         )
 
 
+class ConstraintError(EndpointError):
+    """A row breaks a constraint of `columns`. Nothing was published."""
+
+
+class HookError(MainstemError):
+    """A hook of a replication, or a step of a pipeline, failed."""
+
+
+class RunTimeoutError(MainstemError):
+    """The time of a run is over (`SLING_TIMEOUT`). What was published stays; nothing half was."""
+
+
 class AmbiguousKeyError(EndpointError):
     """Rows cannot be told apart by their primary key. Nothing was published."""
 
@@ -259,6 +279,20 @@ class StreamError(MainstemError):
         self.phase = phase
         self.cause = cause
         super().__init__(f"Stream {stream} failed in phase {phase}: {cause}", transient=cause.transient)
+
+
+class HookStageError(StreamError):
+    """The hooks at the start or the end of a replication failed; its ``stream`` is ``hooks.start`` or so.
+
+    Attributes:
+        stage: ``start`` or ``end``.
+    """
+
+    def __init__(self, *, stage: str, cause: MainstemError) -> None:
+        self.stage = stage
+        super().__init__(stream=f"hooks.{stage}", phase=stage, cause=cause)
+        self.message = f"The hooks at `{stage}` failed: {cause}"
+        self.args = (self.message,)
 
 
 class ReplicationFailedError(MainstemError):

@@ -11,6 +11,7 @@ from mainstem.report import StreamReport
 __all__ = [
     "BatchStaged",
     "Event",
+    "HookFinished",
     "ReplicationFinished",
     "ReplicationStarted",
     "StreamFailed",
@@ -135,6 +136,30 @@ class ReplicationFinished:
     seconds: float
 
 
+@dataclass(frozen=True)
+class HookFinished:
+    """A hook of the replication has ended.
+
+    Attributes:
+        stage: ``start``, ``end``, ``pre``, ``post``, ``pre_merge`` or ``post_merge``; for a group's steps
+            its id.
+        hook: Its id.
+        type: Its type.
+        status: ``success``, ``skipped``, ``warning``, ``error``, ``broke off`` or ``retried``.
+        said: What it says to people; empty for nothing.
+        level: ``debug``, ``info``, ``warn`` or ``error``.
+        stream: The stream that it belongs to; ``None`` at the start and the end of a replication.
+    """
+
+    stage: str
+    hook: str
+    type: str
+    status: str
+    said: str
+    level: str
+    stream: str | None
+
+
 Event = (
     ReplicationStarted
     | StreamStarted
@@ -143,5 +168,6 @@ Event = (
     | StreamRetried
     | StreamFailed
     | StreamSkipped
+    | HookFinished
     | ReplicationFinished
 )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from mainstem.endpoints import SourceTable
-from mainstem.errors import ReplicationError, StreamError, ValueBreaksTypeError
-from mainstem.events import Event, StreamPublished, StreamRetried, StreamStarted
-from mainstem.plan import RunFacts, StreamPlan, StreamPlanner
+from mainstem.errors import ReplicationError, RunTimeoutError, StreamError, ValueBreaksTypeError
+from mainstem.events import BatchStaged, Event, StreamPublished, StreamRetried, StreamSkipped, StreamStarted
+from mainstem.hooking import RunHooks, SkippedStreamError, StreamHooks
+from mainstem.plan import PlannedColumn, RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
 from mainstem.report import ReportedColumn, StreamReport
 from mainstem.settings import Settings
@@ -68,28 +69,67 @@ class Session:
         opening: Opens source and target; what is to be closed goes into the stack.
         settings: How often a stream is tried, among others.
         writers: What the run's other sessions write.
+        hooks: The run's hooks.
+        deadline: The moment, on the monotonic clock, at which the run's time is over.
     """
 
-    def __init__(self, opening: Callable[[ExitStack], Opened], settings: Settings, writers: Writers) -> None:
+    def __init__(
+        self,
+        opening: Callable[[ExitStack], Opened],
+        settings: Settings,
+        writers: Writers,
+        hooks: RunHooks,
+        deadline: float | None = None,
+    ) -> None:
         self._opening = opening
         self._settings = settings
         self._writers = writers
+        self._hooks = hooks
+        self._deadline = deadline
+        self._overdue = threading.Event()
         self._stack = ExitStack()
         self._opened: Opened | None = None
         self._stopped = threading.Event()
 
     def run(self, stream: Stream) -> Iterator[Event]:
-        """Run one stream.
+        """Run one stream, with its hooks.
 
         Raises:
-            StreamError: It failed for good; its target is as it was.
+            StreamError: It failed for good; its target is as it was. Or a hook behind it failed.
         """
+        hooks = self._hooks.of(stream)
+        try:
+            with self._watched():
+                yield from self._attempts(stream, hooks)
+        except SkippedStreamError as skipped:
+            hooks.ended(skipped)
+            yield StreamSkipped(stream.name, skipped)
+            return
+        except StreamError as error:
+            hooks.ended(error)
+            # What the hooks say of it is told; the stream's own error stays the first one.
+            with suppress(StreamError):
+                yield from hooks.post()
+            raise
+        yield from hooks.post()
+
+    def _attempts(self, stream: Stream, hooks: StreamHooks) -> Iterator[Event]:
         attempts = self._settings.retries + 1
         for attempt in range(1, attempts + 1):
+            self._refuse_overdue(stream, "start")
             try:
-                yield from with_wider_columns(lambda: self._attempt(stream), partial(self._widen, stream))
+                trying = with_wider_columns(
+                    lambda: self._attempt(stream, hooks), partial(self._widen, stream)
+                )
+                with closing(trying) as events:
+                    for event in events:
+                        yield event
+                        if isinstance(event, BatchStaged):
+                            self._refuse_overdue(stream, "read")
                 return
             except StreamError as error:
+                # What was broken off when the time was over fails because of it.
+                self._refuse_overdue(stream, error.phase)
                 if not error.transient:
                     raise
                 # Whatever broke, the next attempt begins with connections of its own.
@@ -108,6 +148,33 @@ class Session:
             opened.facts.source.cancel()
             opened.facts.target.cancel()
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Break off what runs when the time is over."""
+        if self._deadline is None:
+            yield
+            return
+        timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self._overdue.set()
+        self.stop()
+
+    def _refuse_overdue(self, stream: Stream, phase: str) -> None:
+        if self._overdue.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline):
+            minutes = (self._settings.timeout or 0) / 60
+            over = RunTimeoutError(
+                f"SLING_TIMEOUT = {minutes:g} mins reached.",
+                hint="Its target is as it was. Give it more time.",
+            )
+            raise StreamError(stream=stream.name, phase=phase, cause=over)
+
     def close(self) -> None:
         """Let go of source and target. Another stream opens them again."""
         self._opened = None
@@ -118,26 +185,31 @@ class Session:
         opened = self._opened
         return opened is not None and opened.facts.for_stream(stream).source.widen(error)
 
-    def _attempt(self, stream: Stream) -> Iterator[Event]:
+    def _attempt(self, stream: Stream, hooks: StreamHooks) -> Generator[Event, None, None]:
         began = time.monotonic()
         with phase_of(stream, "connect"):
             if self._opened is None:
                 self._opened = self._opening(self._stack)
                 self._opened.facts.target.connect_to_write()
             opened = self._opened
+        with phase_of(stream, "plan"):
+            facts = opened.facts.for_stream(stream)
+            planner = StreamPlanner(stream, facts)
+            known = planner.variables()
+        yield from hooks.pre(known)
         with ExitStack() as locks:
             with phase_of(stream, "plan"):
-                facts = opened.facts.for_stream(stream)
-                planner = StreamPlanner(stream, facts)
                 # Where the stream goes on must not change between the plan and the publish.
                 locks.enter_context(facts.target.locked(planner.target))
                 plan = planner.plan()
                 self._writers.refuse_second(plan, stream)
+                hooks.planned(plan, planner.variables(plan))
             yield StreamStarted(stream.name, facts.target.address(plan.target), plan.estimated_rows)
-            transfer = Transfer(stream, plan, facts, self._settings, opened.state)
+            transfer = Transfer(stream, plan, facts, self._settings, opened.state, hooks=hooks)
             yield from transfer.run()
             with phase_of(stream, "publish"):
                 report = _report(plan, transfer, facts, time.monotonic() - began)
+        hooks.ended(report)
         yield StreamPublished(report)
 
 
@@ -145,6 +217,8 @@ def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: floa
     """What the stream did, with the table as its readers see it now."""
     found = facts.target.inspect(plan.target)
     extra: dict[str, Any] = {"mode": plan.mode.value}
+    if plan.constraints:
+        extra["constraint_failures"] = transfer.constraint_failures
     if plan.merge_strategy:
         extra["merge_strategy"] = plan.merge_strategy
     if plan.update_key:
@@ -177,7 +251,11 @@ def _columns(plan: StreamPlan, found: SourceTable) -> Sequence[ReportedColumn]:
                 type=column.native_type,
                 nullable=column.nullable,
                 description=column.comment or (planned.description if planned else None),
-                sources=[planned.source.name] if planned else None,
+                sources=_sources(planned) if planned else None,
             )
         )
     return reported
+
+
+def _sources(planned: PlannedColumn) -> Sequence[str]:
+    return [planned.source.name] if planned.sources is None else planned.sources

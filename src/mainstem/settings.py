@@ -48,6 +48,14 @@ class Settings:
             so many times more. ``SLING_RETRIES``.
         retry_delay: Seconds before the first retry; twice as many before each further one.
             ``SLING_RETRY_DELAY``, such as ``2``, ``500ms``, ``30s`` or ``1m``.
+        on_constraint_failure: What becomes of a row that breaks a constraint of `columns`: ``warn`` writes it
+            and tells, ``abort`` fails the stream, ``skip`` puts it into a quarantine table beside the target.
+            ``SLING_ON_CONSTRAINT_FAILURE``.
+        timeout: Seconds after which a run ends: streams that are not published by then fail, and leave their
+            targets as they were. ``None``: never. ``SLING_TIMEOUT``, in minutes.
+        allow_commands: Whether a hook may run another program. Only who starts the process says so: no
+            variable and no document does.
+        hook_retry_delay: Seconds before a hook with ``on_failure: retry`` is tried again.
     """
 
     allow_empty: bool = False
@@ -60,6 +68,10 @@ class Settings:
     threads: int = 1
     retries: int = 2
     retry_delay: float = 0.5
+    on_constraint_failure: str = "warn"
+    timeout: float | None = None
+    allow_commands: bool = False
+    hook_retry_delay: float = 5.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -86,6 +98,10 @@ class Settings:
             threads=_number(given, "SLING_THREADS", cls.threads, least=1),
             retries=_number(given, "SLING_RETRIES", cls.retries, least=0),
             retry_delay=_seconds(given, "SLING_RETRY_DELAY", cls.retry_delay),
+            timeout=_minutes(given, "SLING_TIMEOUT"),
+            on_constraint_failure=_choice(
+                lower, "SLING_ON_CONSTRAINT_FAILURE", cls.on_constraint_failure, ("warn", "abort", "skip")
+            ),
         )
 
     def metadata_columns(
@@ -128,6 +144,22 @@ def _number(given: Mapping[str, str], name: str, default: int, *, least: int) ->
     if not text.isdecimal() or int(text) < least:
         raise ConfigError(f"{name} is {text!r}.", hint=f"It is a whole number, {least} or more.")
     return int(text)
+
+
+def _choice(given: Mapping[str, str], name: str, default: str, known: Sequence[str]) -> str:
+    text = given.get(name, "").strip() or default
+    if text not in known:
+        raise ConfigError(f"{name} is {text!r}.", hint=f"It is {', '.join(known[:-1])} or {known[-1]}.")
+    return text
+
+
+def _minutes(given: Mapping[str, str], name: str) -> float | None:
+    text = given.get(name, "").strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"\d+(?:\.\d+)?", text) or float(text) == 0:
+        raise ConfigError(f"{name} is {text!r}.", hint="It is a number of minutes, such as 30 or 0.5.")
+    return float(text) * 60
 
 
 def _seconds(given: Mapping[str, str], name: str, default: float) -> float:

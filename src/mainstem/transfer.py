@@ -9,10 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from mainstem.connections import is_secret
+from mainstem.constraint import ConstraintCheck
 from mainstem.endpoints import KeyProfile, Staging, Step
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
+from mainstem.hooking import StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan
+from mainstem.quarantine import Quarantine
 from mainstem.replication import Mode, Stream
 from mainstem.settings import Settings
 from mainstem.state import State
@@ -45,20 +48,31 @@ class Transfer:
         bytes: The same, as Arrow buffers.
         cursor: The update key's greatest value that was published, as text; ``None`` where none was.
         notes: What the user should know.
+        constraint_failures: So many values broke a constraint.
     """
 
     def __init__(
-        self, stream: Stream, plan: StreamPlan, facts: RunFacts, settings: Settings, state: State | None
+        self,
+        stream: Stream,
+        plan: StreamPlan,
+        facts: RunFacts,
+        settings: Settings,
+        state: State | None,
+        *,
+        hooks: StreamHooks,
     ) -> None:
         self._stream = stream
         self._plan = plan
         self._facts = facts
         self._settings = settings
         self._state = state
+        self._hooks = hooks
         self.rows = 0
         self.bytes = 0
         self.cursor: str | None = None
         self.notes = list(plan.notes)
+        self.constraint_failures = 0
+        self._check: ConstraintCheck | None = None
 
     def run(self) -> Iterator[Event]:
         """Read, stage and publish."""
@@ -67,6 +81,7 @@ class Transfer:
             self.notes.append(f"{plan.target} exists and was left as it was: `ignore_existing`.")
             return
         with ExitStack() as opened:
+            self._check = self._checking(opened)
             with self._phase("stage"):
                 staging = opened.enter_context(
                     self._facts.target.stage(plan.target, plan.schema, place=plan.staging)
@@ -76,7 +91,12 @@ class Transfer:
                 yield from self._staged(staging)
             with self._phase("stage"):
                 _check_count(self.rows, staging.complete())
-            self._published(opened, staging)
+            self._told_constraints()
+            self._hooks.staged(self.rows, self.bytes)
+            try:
+                self._published(opened, staging)
+            finally:
+                yield from self._hooks.tell()
         with self._phase("post_sql"):
             if plan.post_sql:
                 self._facts.target.run_script(plan.post_sql)
@@ -102,8 +122,12 @@ class Transfer:
             if batch is None:
                 return
             with self._phase("transform"):
+                if self._plan.transforms and columns is self._plan.columns:
+                    batch = self._plan.transforms.applied(batch, columns)
                 metadata = self._plan.metadata_columns if columns is self._plan.columns else ()
                 batch = transformed(batch, staging.schema, columns, metadata)
+                if self._check and columns is self._plan.columns:
+                    batch = self._check.passed(batch)
             with self._phase("stage"):
                 for part in _parts(batch, self._plan.batch_limit):
                     staging.write(part)
@@ -116,15 +140,18 @@ class Transfer:
                 target.run_script(plan.pre_sql)
         with self._phase("publish"):
             rows, missing = self._row_steps(staging), self._missing_steps(opened)
-            if not rows and not missing:
+            quarantined = self._quarantine_steps(opened)
+            if not rows and not missing and not quarantined:
                 return
             # Without rows, what is marked as missing still needs its column.
-            steps = [*(rows or plan.changes), *missing]
+            changes = plan.changes if missing else []
+            steps = [*(rows or changes), *missing, *quarantined]
             cursor, kind = self._cursor_of(staging)
             # A table without its rows of before is not where an older cursor was.
             state = self._state if cursor or self._is_replaced else None
             kept = state.steps(target, plan.stream, self._stream.object, cursor, kind) if state else []
-            target.publish(staging, plan.target, [*steps, *kept])
+            before, after = self._hooks.steps("pre_merge"), self._hooks.steps("post_merge")
+            target.publish(staging, plan.target, [*before, *steps, *kept, *after])
             self.cursor = cursor
             if state and not kept:
                 state.write(plan.stream, self._stream.object, cursor, kind)
@@ -134,6 +161,27 @@ class Transfer:
         """Whether the table afterwards holds what was staged, and nothing else."""
         is_new = self._plan.existing is None and self._plan.cursor is None
         return is_new or self._plan.mode is Mode.TRUNCATE
+
+    def _checking(self, opened: ExitStack) -> ConstraintCheck | None:
+        if self._plan.constraints is None:
+            return None
+        about = (self._plan.stream, self._facts.id, self._facts.started)
+        policy = self._settings.on_constraint_failure
+        return ConstraintCheck(self._plan.constraints, self._plan.columns, policy, about, opened)
+
+    def _told_constraints(self) -> None:
+        if self._check:
+            self.constraint_failures = self._check.failures
+            self.notes += self._check.told
+
+    def _quarantine_steps(self, opened: ExitStack) -> Sequence[Step]:
+        """Put the rows that were kept apart beside the target, in the same transaction."""
+        if not self._check or not self._check.skipped:
+            return []
+        quarantine = Quarantine(self._facts.target, self._plan.target)
+        self.notes.append(f"The rows that were kept apart are in {quarantine.table}.")
+        with self._phase("stage"):
+            return quarantine.steps(self._check, opened)
 
     def _row_steps(self, staging: Staging) -> Sequence[Step]:
         """How the staged rows become visible; nothing where there are none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from mainstem.errors import StreamError, ValueBreaksTypeError
 from mainstem.events import Event
@@ -12,7 +12,7 @@ __all__ = ["with_wider_columns"]
 
 def with_wider_columns(
     attempt: Callable[[], Iterator[Event]], widen: Callable[[ValueBreaksTypeError], bool]
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Run a stream as often as it takes for its source to know its columns. Nothing is published before.
 
     Args:

@@ -51,9 +51,7 @@ def test_wrong_usage_is_told_and_exits_with_2(mainstem: Any, wrong: list[str], t
 @pytest.mark.parametrize(
     ("arguments", "setting", "told"),
     [
-        (["-p", "x.yaml"], {}, "A pipeline (-p) is not supported yet."),
-        (["x.yaml"], {"SLING_TIMEOUT": "5"}, "SLING_TIMEOUT is not supported yet."),
-        (["x.yaml"], {"SLING_CONSTRAINT_FAILS": "0"}, "SLING_CONSTRAINT_FAILS is not supported yet."),
+        (["x.yaml"], {"SLING_LIMIT": "5"}, "SLING_LIMIT is not supported yet."),
         (["x.yaml"], {"SLING_ROW_CNT": "many"}, "SLING_ROW_CNT must be a number, or > and a number."),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mainstem.api import plan, replicate
-from mainstem.errors import MainstemError, NotSupportedYetError, ReplicationError, ReplicationFailedError
+from mainstem.errors import MainstemError, ReplicationError, ReplicationFailedError
 from mainstem.plan import StreamPlan
 from mainstem.report import StreamReport
 from mainstem.testing.postgres import EmbeddedPostgres
@@ -193,10 +193,6 @@ def test_every_column_can_be_text(orders: Planning) -> None:
 
 def test_a_column_that_cannot_become_its_declared_type_is_refused_by_the_plan(orders: Planning) -> None:
     assert "Column at (date) cannot become bool" in str(orders.refused(columns={"at": "bool"}))
-
-
-def test_a_constraint_of_a_column_is_refused_for_now(orders: Planning) -> None:
-    assert isinstance(orders.refused(columns={"id": "integer | value > 0"}), NotSupportedYetError)
 
 
 def test_a_declaration_may_ask_for_keys_and_against_null(orders: Planning) -> None:

@@ -11,6 +11,7 @@ from mainstem.engine import plan
 from mainstem.errors import NotSupportedYetError
 from mainstem.plan import refuse_unsupported
 from mainstem.replication import Mode, load_replication, select_streams
+from mainstem.replication.hooks import CARRIED_OUT_HOOKS, HOOK_KEYS
 from mainstem.replication.keys import CARRIED_OUT, OPTION_MAPS, STREAM_KEYS
 from mainstem.strategies import STRATEGIES
 
@@ -185,6 +186,8 @@ SHOWN = {
         "compression",
         "format",
     },
+    "engine/test_transforms.py": {"transforms"},
+    "hooks/test_stages.py": {"hooks"},
     "replication/test_document.py": {"disabled", "object", "mode"},
     "this file": {"id", "description", "tags", *NOT_THE_PLANS},
 }
@@ -216,19 +219,22 @@ def test_every_mode_but_change_capture_is_carried_out() -> None:
         plan(config(mode="change-capture"), CONNECTIONS)
 
 
-@pytest.mark.parametrize("stage", ["start", "end"])
-def test_hooks_of_the_replication_are_refused_by_type(stage: str) -> None:
-    refused = refusal(
-        {**config(), "hooks": {stage: [{"type": "query", "connection": "A", "query": "select 1"}]}}
-    )
-    assert refused is not None
-    assert "the hook 'query'" in refused
+@pytest.mark.parametrize("kind", sorted(HOOK_KEYS))
+def test_a_hook_is_carried_out_or_refused_by_type(kind: str) -> None:
+    hook = {"type": kind, **({"steps": [{"log": "x"}]} if kind == "group" else {})}
+    for given in ({**config(), "hooks": {"start": [hook]}}, config(hooks={"post": [hook]})):
+        refused = refusal(given)
+        if kind in CARRIED_OUT_HOOKS:
+            assert refused is None
+        else:
+            assert refused is not None
+            assert f"the hook {kind!r}" in refused
 
 
 def test_a_setting_that_is_not_carried_out_is_refused_in_env() -> None:
-    refused = refusal({**config(), "env": {"SLING_TIMEOUT": 4, "MY_OWN": 1, "SLING_ALLOW_EMPTY": True}})
+    refused = refusal({**config(), "env": {"SLING_DRY_RUN": 4, "MY_OWN": 1, "SLING_ALLOW_EMPTY": True}})
     assert refused is not None
-    assert "the setting SLING_TIMEOUT" in refused
+    assert "the setting SLING_DRY_RUN" in refused
     assert "MY_OWN" not in refused
 
 

@@ -17,14 +17,13 @@ ASSERTED = {
     "SLING_ROW_CNT": "rows were written",
     "SLING_TOTAL_BYTES": "bytes travelled",
     "SLING_STREAM_CNT": "streams were to run",
+    "SLING_CONSTRAINT_FAILS": "values broke a constraint",
 }
 
 # Ignoring one of these would do more than the user asked for, or check less.
 REFUSED = {
-    "SLING_CONSTRAINT_FAILS": "Column constraints are refused by the plan.",
     "SLING_DRY_RUN": "`mainstem plan` shows what a run will do.",
     "SLING_LIMIT": "Give --limit.",
-    "SLING_TIMEOUT": "The command `timeout` ends a run cleanly: SIGTERM cancels it.",
 }
 
 

@@ -10,6 +10,7 @@ from mainstem.cli.output import json_line
 from mainstem.events import (
     BatchStaged,
     Event,
+    HookFinished,
     ReplicationFinished,
     ReplicationStarted,
     StreamFailed,
@@ -119,6 +120,20 @@ def _(event: StreamRetried) -> dict[str, Any]:
 @event_as_data.register
 def _(event: StreamSkipped) -> dict[str, Any]:
     return {"event": "stream_skipped", "stream": event.stream, "because": event.because.stream}
+
+
+@event_as_data.register
+def _(event: HookFinished) -> dict[str, Any]:
+    return {
+        "event": "hook_finished",
+        "stage": event.stage,
+        "hook": event.hook,
+        "type": event.type,
+        "status": event.status,
+        "said": event.said,
+        "level": event.level,
+        "stream": event.stream,
+    }
 
 
 @event_as_data.register

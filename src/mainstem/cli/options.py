@@ -38,6 +38,14 @@ class Flags:
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line on standard output; for plan, one object.")
     ] = False
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", help="Write the run's numbers to this file, in Prometheus' text format."),
+    ] = None
+    allow_commands: Annotated[
+        bool,
+        typer.Option("--allow-commands", help="Let `command` hooks run other programs."),
+    ] = False
     debug: Annotated[
         bool, typer.Option("-d", "--debug", help="With an error, show the types of its causes.")
     ] = False
@@ -112,7 +120,7 @@ class Flags:
         typer.Option("--stdout", help="Write CSV to standard output.", rich_help_panel=_STREAMS),
     ] = False
     pipeline: Annotated[
-        str | None, typer.Option("-p", "--pipeline", help="Run a pipeline.", rich_help_panel=_LATER)
+        str | None, typer.Option("-p", "--pipeline", help="Run the steps of a pipeline: a YAML or JSON file.")
     ] = None
 
     @property

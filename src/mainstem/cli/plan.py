@@ -42,6 +42,11 @@ def _show(planned: Plan) -> None:
             for column in stream.columns
         ]
         show(table_of(["column", "type", "from", "source type"], [*columns, *added]))
+        for made in stream.columns:
+            if made.transform is not None:
+                show(Text.assemble((f"  {made.name} = ", "dim"), made.transform))
+            if made.constraint is not None:
+                show(Text.assemble((f"  {made.name}: ", "dim"), f"must satisfy {made.constraint.text}"))
         for statement in stream.ddl:
             show(Text(f"  {statement}"))
         for note in stream.notes:

@@ -14,6 +14,7 @@ from rich.text import Text
 from mainstem.events import (
     BatchStaged,
     Event,
+    HookFinished,
     ReplicationFinished,
     ReplicationStarted,
     StreamFailed,
@@ -55,6 +56,11 @@ def progress_display(console: Console) -> Iterator[Display]:
     )
     with Progress(*columns, console=console) as progress:
         yield _Bars(progress, _Lines(console))
+
+
+def line_display(console: Console) -> Display:
+    """A display of lines, without bars."""
+    return _Lines(console)
 
 
 class _Lines:
@@ -151,6 +157,16 @@ def _(event: StreamRetried) -> Text:
 @_line.register
 def _(event: StreamSkipped) -> Text:
     return Text(f"{event.stream}: skipped, because {event.because.stream} failed", style="yellow")
+
+
+@_line.register
+def _(event: HookFinished) -> Text | None:
+    if not event.said or event.level == "debug":
+        return None
+    of = f"{event.stream}: " if event.stream else ""
+    return Text(
+        f"{of}{event.hook}: {event.said}", style={"warn": "yellow", "error": "red"}.get(event.level, "")
+    )
 
 
 @_line.register

@@ -10,12 +10,11 @@ from typing import Any
 
 import typer
 
-from mainstem.cli.messages import unsupported
 from mainstem.cli.options import Flags
-from mainstem.replication import Mode, Replication, load_replication, read_document
+from mainstem.replication import Document, Mode, Replication, load_replication, read_document
 from mainstem.replication.syntax import parse_text
 
-__all__ = ["Request", "overrides_of", "request_of", "split_list"]
+__all__ = ["Request", "overrides_of", "pipeline_of", "request_of", "split_list"]
 
 _STDOUT = "stdout://"
 _QUERY = re.compile(r"\s*(select|with)\s.*", re.IGNORECASE | re.DOTALL)
@@ -50,7 +49,6 @@ def request_of(flags: Flags, environment: Mapping[str, str]) -> Request:
         typer.BadParameter: Flags are missing, malformed, or exclude each other.
         ReplicationError: The replication is wrong.
     """
-    _refuse_unsupported(flags)
     if flags.stdout:
         flags = _to_stdout(flags)
     overrides, variables = overrides_of(flags), _mapping("--env", flags.env)
@@ -66,14 +64,35 @@ def request_of(flags: Flags, environment: Mapping[str, str]) -> Request:
     if not files:
         document = read_document(_adhoc(flags, overrides, variables))
         return Request(load_replication(replace(document, source="the flags")), streams)
-    document = read_document(files[0])
-    if variables:
-        own = document.values.get("env")
-        merged = {**(own if isinstance(own, Mapping) else {}), **variables}
-        document = document.with_values({**document.values, "env": merged})
+    document = _with_variables(read_document(files[0]), variables)
     if flags.stdout:
         document = document.with_values({**document.values, "target": _STDOUT})
     return Request(load_replication(document, overrides=overrides), streams)
+
+
+def pipeline_of(flags: Flags) -> Document:
+    """Read the pipeline that the flags name.
+
+    Raises:
+        typer.BadParameter: Flags of a replication are there as well.
+        ReplicationError: It cannot be read.
+    """
+    others = [name for name in ("file", "replication", *_NEEDED) if getattr(flags, name)]
+    others += [name for name in overrides_of(flags) if name != "object"]
+    if others:
+        raise typer.BadParameter(
+            "-p FILE runs a pipeline: its steps say what they run, and no other flag does."
+        )
+    document = read_document(str(flags.pipeline))
+    return _with_variables(document, _mapping("--env", flags.env))
+
+
+def _with_variables(document: Document, variables: Mapping[str, Any]) -> Document:
+    if not variables:
+        return document
+    own = document.values.get("env")
+    merged = {**(own if isinstance(own, Mapping) else {}), **variables}
+    return document.with_values({**document.values, "env": merged})
 
 
 def overrides_of(flags: Flags) -> dict[str, Any]:
@@ -148,11 +167,6 @@ def _with_source(flags: Flags) -> Flags:
     stream = flags.src_stream or ("stdin://" if flags.tgt_conn and not flags.src_conn else None)
     is_file = stream is not None and stream.startswith(("file://", "stdin://"))
     return replace(flags, src_conn="LOCAL", src_stream=stream) if is_file and not flags.src_conn else flags
-
-
-def _refuse_unsupported(flags: Flags) -> None:
-    if flags.pipeline:
-        raise unsupported("A pipeline (-p)", "Run its replications one after another.")
 
 
 def _to_stdout(flags: Flags) -> Flags:

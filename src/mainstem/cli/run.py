@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -15,11 +16,14 @@ from mainstem.cli.exits import DONE, FAILED, Stop
 from mainstem.cli.json_events import JsonLines
 from mainstem.cli.messages import log_console, tell, tell_causes
 from mainstem.cli.options import Flags
+from mainstem.cli.pipeline import run_steps
 from mainstem.cli.progress import Display, progress_display
 from mainstem.cli.request import Request, request_of
+from mainstem.connections import ConnectionBook
 from mainstem.engine import run
 from mainstem.events import Event, ReplicationFinished, ReplicationStarted, StreamFailed
 from mainstem.settings import Settings
+from mainstem.telemetry import Metrics
 
 __all__ = ["run_replication"]
 
@@ -29,14 +33,18 @@ def run_replication(flags: Flags, stop: Stop) -> int:
     console = log_console()
     refuse_settings(os.environ)
     assertions = assertions_of(os.environ)
+    if flags.pipeline:
+        return run_steps(flags, stop, console)
     request = request_of(flags, os.environ)
+    book = ConnectionBook()
     counted: dict[str, int] = {}
+    metrics = Metrics(Path(flags.metrics)) if flags.metrics else None
     failed = False
     # Closing drops what is staged.
     with (
         _display(flags, console) as display,
         closing(
-            run(request.replication, streams=request.streams, settings=_settings(flags, request))
+            run(request.replication, book, streams=request.streams, settings=_settings(flags, request, book))
         ) as events,
     ):
         for event in events:
@@ -49,17 +57,19 @@ def run_replication(flags: Flags, stop: Stop) -> int:
             if isinstance(event, StreamFailed) and _reader_has_left(event.error):
                 raise BrokenPipeError
             display.show(event)
+            if metrics:
+                metrics.take(event)
             failed |= _take(event, counted)
             if isinstance(event, StreamFailed):
                 _tell_of_failure(flags, console, event)
     return FAILED if failed or not _hold(assertions, counted, console) else DONE
 
 
-def _settings(flags: Flags, request: Request) -> Settings | None:
-    """What is written to standard output is seen at once: nothing of it can be tried again."""
-    if not flags.stdout:
-        return None
-    return replace(Settings.from_environment({**os.environ, **request.replication.variables}), retries=0)
+def _settings(flags: Flags, request: Request, book: ConnectionBook) -> Settings:
+    variables = {**book.variables, **request.replication.variables}
+    settings = replace(Settings.from_environment(variables), allow_commands=flags.allow_commands)
+    # What is written to standard output is seen at once: nothing of it can be tried again.
+    return replace(settings, retries=0) if flags.stdout else settings
 
 
 def _reader_has_left(error: BaseException | None) -> bool:
@@ -84,6 +94,9 @@ def _take(event: Event, counted: dict[str, int]) -> bool:
         counted["SLING_STREAM_CNT"] = len(event.streams)
     if isinstance(event, ReplicationFinished):
         counted["SLING_ROW_CNT"] = sum(report.rows or 0 for report in event.reports)
+        counted["SLING_CONSTRAINT_FAILS"] = sum(
+            int(report.extra.get("constraint_failures", 0)) for report in event.reports
+        )
         counted["SLING_TOTAL_BYTES"] = sum(report.bytes or 0 for report in event.reports)
     return isinstance(event, StreamFailed)
 

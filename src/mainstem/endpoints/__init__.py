@@ -12,6 +12,7 @@ from mainstem.endpoints.registry import (
 from mainstem.endpoints.sql import SqlTarget
 from mainstem.endpoints.steps import (
     AddColumn,
+    Call,
     ChangeType,
     Create,
     Deduplicate,
@@ -32,6 +33,7 @@ from mainstem.endpoints.target import Capabilities, KeyProfile, NativeType, Stag
 
 __all__ = [
     "AddColumn",
+    "Call",
     "Capabilities",
     "CatalogEntry",
     "ChangeType",

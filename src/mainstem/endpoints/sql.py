@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, match_name
 from mainstem.endpoints.sql_steps import SqlSteps, short_name
-from mainstem.endpoints.steps import Step, Swap
+from mainstem.endpoints.steps import Call, Step, Swap
 from mainstem.endpoints.target import KeyProfile, Staging
 from mainstem.errors import EndpointError, RelationNotFoundError
 from mainstem.schema import Column, Relation
@@ -202,6 +202,9 @@ class SqlTarget(Source, SqlSteps):
 
     def carry_out(self, step: Step, place: Relation, target: Relation) -> None:
         """Run one step, inside the transaction that is open."""
+        if isinstance(step, Call):
+            step.action(self)
+            return
         for statement in self.statements(step, place, target):
             self.run(statement)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from mainstem.schema import Relation
 
 __all__ = [
     "AddColumn",
+    "Call",
     "ChangeType",
     "Create",
     "Deduplicate",
@@ -232,6 +233,17 @@ class MarkMissing(Step):
     told_by: str
     any_value: bool = True
     where: str | None = None
+
+
+@dataclass(frozen=True)
+class Call(Step):
+    """Something of the run's own at this place, in the same transaction; raising rolls it back.
+
+    Attributes:
+        action: Called with the target.
+    """
+
+    action: Callable[[Any], object]
 
 
 @dataclass(frozen=True)

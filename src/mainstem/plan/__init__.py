@@ -4,6 +4,7 @@ from mainstem.plan.expand import Catalogue, expand_wildcards, is_combined, is_wi
 from mainstem.plan.facts import RunFacts, StateReader
 from mainstem.plan.missing import is_soft
 from mainstem.plan.model import (
+    ConstraintPlan,
     Cursor,
     MetadataColumn,
     MissingPlan,
@@ -18,6 +19,7 @@ from mainstem.plan.requirements import check_requirements
 
 __all__ = [
     "Catalogue",
+    "ConstraintPlan",
     "Cursor",
     "MetadataColumn",
     "MissingPlan",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from mainstem.endpoints import Capabilities
-from mainstem.errors import NotSupportedYetError, Position, ReplicationError
+from mainstem.errors import Position, ReplicationError
 from mainstem.plan.casing import CASINGS, cased
 from mainstem.plan.column_typing import ColumnTyping
 from mainstem.plan.facts import Place
@@ -61,7 +61,7 @@ class ColumnPlanner:
                     position=self._stream.position,
                     hint="Rename one of them with `select`.",
                 )
-            planned[name.lower()] = self._column(column, name)
+            planned[name.lower()] = replace(self._column(column, name), selected=selected)
         return list(planned.values())
 
     def named(self, name: str) -> str:
@@ -76,14 +76,7 @@ class ColumnPlanner:
         return cased(name, casing, folds_to_upper=self._folds_to_upper)
 
     def _declarations(self) -> Sequence[ColumnSpec]:
-        specs = parse_columns(self._stream.columns, lambda key: self._place.at("columns", key))
-        for spec in specs:
-            if spec.constraint:
-                raise NotSupportedYetError(
-                    f"Column {spec.name}: a constraint is not supported yet.",
-                    position=self._place.at("columns", spec.name),
-                )
-        return specs
+        return parse_columns(self._stream.columns, lambda key: self._place.at("columns", key))
 
     def _column(self, column: Column, name: str) -> PlannedColumn:
         spec = column_for(self.specs, column.name)
@@ -111,6 +104,7 @@ class ColumnPlanner:
             description=spec.description or planned.description,
             length=spec.type.length if pa.types.is_string(wanted) else None,
             nullable=spec.nullable is not False,
+            constraint=spec.constraint,
         )
 
     def _is_update_key(self, planned: PlannedColumn) -> bool:

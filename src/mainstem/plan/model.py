@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from mainstem.endpoints import ChangeType, Query, SourceTable, Step, TableKey
+from mainstem.expressions import Program
 from mainstem.replication import Mode
+from mainstem.replication.columns import Constraint
 from mainstem.schema import Column, Relation
 from mainstem.types import type_name
 
-__all__ = ["Cursor", "MetadataColumn", "MissingPlan", "Plan", "PlannedColumn", "StreamPlan", "constant"]
+__all__ = [
+    "ConstraintPlan",
+    "Cursor",
+    "MetadataColumn",
+    "MissingPlan",
+    "Plan",
+    "PlannedColumn",
+    "StreamPlan",
+    "Transforming",
+    "constant",
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,10 @@ class PlannedColumn:
         nullable: Whether the target allows NULL.
         decimals: Round to so many digits behind the point (`max_decimals`).
         empty_as_null: An empty text becomes NULL.
+        selected: The name that `select` gives it.
+        sources: The columns of the source that it is made of; ``None``: ``source`` alone.
+        transform: The expressions that make it, as they were written; ``None`` where none do.
+        constraint: What its values have to satisfy; ``None`` for nothing.
     """
 
     source: Column
@@ -42,6 +58,19 @@ class PlannedColumn:
     nullable: bool = True
     decimals: int | None = None
     empty_as_null: bool = False
+    selected: str = ""
+    sources: Sequence[str] | None = None
+    transform: str | None = None
+    constraint: Constraint | None = None
+
+    def made_as_data(self) -> dict[str, Any]:
+        """How it is made and what it has to satisfy, as plain data; nothing where there is nothing to say."""
+        found: dict[str, Any] = {}
+        if self.transform is not None:
+            found = {"transform": self.transform, "sources": list(self.sources or ())}
+        if self.constraint is not None:
+            found["constraint"] = self.constraint.text
+        return found
 
     @property
     def field(self) -> pa.Field[Any]:
@@ -110,6 +139,26 @@ class MissingPlan:
     where: str | None = None
 
 
+class Transforming(Protocol):
+    """What is computed of each batch."""
+
+    def applied(self, batch: pa.RecordBatch, columns: Sequence[PlannedColumn]) -> pa.RecordBatch:
+        """Compute the wanted columns of what is read."""
+
+
+@dataclass(frozen=True)
+class ConstraintPlan:
+    """What each staged row has to satisfy.
+
+    Attributes:
+        program: Computes a truth value for each constraint; NULL is no failure.
+        checks: The constraints, in order: the column's name in the target, and the text.
+    """
+
+    program: Program
+    checks: Sequence[tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class StreamPlan:
     """What one stream will do.
@@ -139,6 +188,8 @@ class StreamPlan:
         ignore_existing: Skip the stream where the target exists.
         estimated_rows: The source's own estimate; ``None`` where it has none.
         notes: What the user should know beforehand.
+        transforms: What is computed of each batch; ``None`` where nothing is.
+        constraints: What each staged row has to satisfy; ``None`` for nothing.
     """
 
     stream: str
@@ -165,6 +216,8 @@ class StreamPlan:
     ignore_existing: bool = False
     estimated_rows: int | None = None
     notes: Sequence[str] = ()
+    transforms: Transforming | None = None
+    constraints: ConstraintPlan | None = None
 
     @property
     def source(self) -> str:
@@ -205,6 +258,7 @@ class StreamPlan:
                     "source": column.source.name,
                     "source_type": column.source.native_type,
                     "type": type_name(column.field.type),
+                    **column.made_as_data(),
                 }
                 for column in self.columns
             ],

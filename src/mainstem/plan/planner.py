@@ -11,6 +11,7 @@ import pyarrow as pa
 from mainstem.endpoints import Query, SourceTable, Use
 from mainstem.errors import Position, RelationNotFoundError, ReplicationError
 from mainstem.plan.columns import ColumnPlanner, find_column, target_name, without_collisions
+from mainstem.plan.constraints import planned_constraints
 from mainstem.plan.custom_sql import CustomSql
 from mainstem.plan.evolution import evolved
 from mainstem.plan.facts import Place, RunFacts
@@ -20,6 +21,7 @@ from mainstem.plan.model import MetadataColumn, PlannedColumn, StreamPlan
 from mainstem.plan.placeholders import sql_text
 from mainstem.plan.requirements import refuse_beyond
 from mainstem.plan.table_keys import planned_keys
+from mainstem.plan.transforms import planned_transforms, refuse_transformed_keys
 from mainstem.replication import Mode, Stream, StreamNames, Variables
 from mainstem.replication.ranges import Range, parse_range
 from mainstem.replication.select import parse_select
@@ -82,6 +84,16 @@ class StreamPlanner:
         kept = PARTITION if self._run.target.capabilities.partitions else None
         return self._variables.in_object(self._stream.object, kept)
 
+    def variables(self, plan: StreamPlan | None = None) -> Variables:
+        """The stream's variables: what its name tells, and with a plan all of them."""
+        if plan is not None:
+            return self._object_variables(plan)
+        try:
+            relation = None if self._sql else self._run.source.relation(self._stream.name)
+        except RelationNotFoundError:
+            relation = None
+        return self._variables_of(SourceTable(relation, []))
+
     def plan(self) -> StreamPlan:
         """Plan the stream against the target as it is now."""
         refuse_beyond(self._place, self._run)
@@ -93,12 +105,22 @@ class StreamPlanner:
         if self._begins_anew(bounds):
             existing = None
         table, sql = self._read_with(bounds)
-        columns = self._columns.planned(self._chosen(table))
+        chosen = self._chosen(table)
+        transforms = planned_transforms(
+            self._place, chosen, self._run.replication.variables, self._run.started
+        )
+        columns = self._columns.planned(transforms.columns() if transforms else chosen)
+        if transforms:
+            columns = [transforms.described(column) for column in columns]
+            refuse_transformed_keys(self._place, columns)
+            transforms = transforms.reading(columns)
         self._refuse_inexact_key(key, columns)
         plan = StreamPlan(
             stream=self._stream.name,
             mode=self._stream.mode,
-            query=self._query(table, sql, columns, bounds),
+            query=self._query(
+                table, sql, transforms.reads if transforms else [column.source for column in columns], bounds
+            ),
             target=found.relation if found and found.relation else self.target,
             columns=columns,
             metadata_columns=without_collisions(self._metadata(key), columns),
@@ -109,8 +131,12 @@ class StreamPlanner:
             batch_limit=self._stream.target_options.batch_limit or None,
             ignore_existing=bool(self._stream.target_options.ignore_existing),
             estimated_rows=None if bounds.conditions(self._run.source) else table.estimated_rows,
+            transforms=transforms,
+            notes=transforms.notes if transforms else (),
         )
-        return self._with_sql(self._with_keys(self._checked(self._fitted(plan)), key))
+        fitted = self._with_sql(self._with_keys(self._checked(self._fitted(plan)), key))
+        constraints = planned_constraints(fitted.columns, self._run.replication.variables, self._run.started)
+        return replace(fitted, constraints=constraints)
 
     def _begins_anew(self, bounds: Bounds) -> bool:
         """Whether everything is read where only the cursor tells what is there already."""
@@ -142,9 +168,7 @@ class StreamPlanner:
         filled = self._sql.filled(self._variables, placeholders, described)
         return (self._run.source.describe_query(filled) if self._sql.has("fields") else described), filled
 
-    def _query(
-        self, table: SourceTable, sql: str | None, columns: Sequence[PlannedColumn], bounds: Bounds
-    ) -> Query:
+    def _query(self, table: SourceTable, sql: str | None, columns: Sequence[Column], bounds: Bounds) -> Query:
         conditions = []
         if self._stream.where and not (self._sql and self._sql.has("where_cond", "where_clause")):
             conditions.append(self._variables.in_sql(self._stream.where))
@@ -158,7 +182,7 @@ class StreamPlanner:
             conditions.append(bounds.limited(limit, rows, others, self._run.source))
             limit = None
         return Query(
-            columns=[column.source for column in columns],
+            columns=columns,
             relation=table.relation,
             sql=sql,
             where=conditions,
@@ -260,7 +284,7 @@ class StreamPlanner:
 
     def _fitted(self, plan: StreamPlan) -> StreamPlan:
         """Fit the columns to the table that is there."""
-        notes = [note for column in plan.columns for note in column.source.notes]
+        notes = [*plan.notes, *(note for column in plan.columns for note in column.source.notes)]
         if self._stream.target_options.direct_insert:
             notes.append(
                 "`direct_insert`: the rows were staged all the same, so that nobody sees a part of them."
@@ -277,9 +301,10 @@ class StreamPlanner:
             plan = replace(
                 plan, columns=fitting.columns, metadata_columns=fitting.metadata, changes=fitting.changes
             )
-            plan = replace(
-                plan, query=replace(plan.query, columns=[column.source for column in plan.columns])
-            )
+            if plan.transforms is None:
+                plan = replace(
+                    plan, query=replace(plan.query, columns=[column.source for column in plan.columns])
+                )
         else:
             plan = replace(
                 plan,

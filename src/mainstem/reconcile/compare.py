@@ -114,6 +114,9 @@ def paired(plan: StreamPlan, target: SourceTable) -> tuple[dict[str, Pair], list
     known = {column.name.lower(): column for column in target.columns}
     pairs, missing = {}, []
     for planned in plan.columns:
+        if planned.transform is not None:
+            # It is not what the source has.
+            continue
         found = known.get(planned.name.lower())
         if found is None:
             missing.append(Difference("column", planned.name, planned.source.native_type, None))

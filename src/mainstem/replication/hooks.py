@@ -8,7 +8,16 @@ from typing import Any
 
 from mainstem.errors import Position
 
-__all__ = ["COMMON_KEYS", "HOOK_KEYS", "REPLICATION_STAGES", "STREAM_STAGES", "Hook", "hook_type"]
+__all__ = [
+    "CARRIED_OUT_HOOKS",
+    "COMMON_KEYS",
+    "HOOK_KEYS",
+    "REPLICATION_STAGES",
+    "STREAM_STAGES",
+    "Hook",
+    "hook_type",
+    "steps_of",
+]
 
 REPLICATION_STAGES = ("start", "end")
 STREAM_STAGES = ("pre", "pre_merge", "post_merge", "post")
@@ -20,7 +29,9 @@ HOOK_KEYS: Mapping[str, frozenset[str]] = {
     "log": frozenset({"message", "level"}),
     "check": frozenset({"check", "failure_message", "success_message", "vars"}),
     "query": frozenset({"connection", "query", "operation", "params", "continue_on_error"}),
-    "command": frozenset({"command", "working_dir", "env", "print", "capture", "timeout", "ssh_conn"}),
+    "command": frozenset(
+        {"command", "working_dir", "env", "print", "capture", "timeout", "ssh_conn", "shell"}
+    ),
     "http": frozenset({"url", "method", "headers", "payload", "write_to"}),
     "copy": frozenset({"from", "to", "single_file", "recursive"}),
     "delete": frozenset({"location", "recursive"}),
@@ -34,6 +45,9 @@ HOOK_KEYS: Mapping[str, frozenset[str]] = {
     "routine": frozenset({"routine", "params"}),
     "run": frozenset({"run"}),
 }
+
+# The others are refused by name.
+CARRIED_OUT_HOOKS = frozenset(HOOK_KEYS) - {"routine", "run"}
 
 # `- log: hello` is short for `- {type: log, message: hello}`.
 _SHORTHANDS: Mapping[str, str] = {
@@ -76,3 +90,12 @@ def hook_type(given: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
         if short in given:
             return short, {key: given[short], **{k: v for k, v in given.items() if k != short}}
     return None, given
+
+
+def steps_of(group: Hook, name: str) -> list[Hook]:
+    """The steps of a group, which were checked when the document was read."""
+    steps = []
+    for step in group.keys.get("steps") or ():
+        kind, keys = hook_type(step)
+        steps.append(Hook(name, str(kind), keys, group.position))
+    return steps

@@ -29,7 +29,7 @@ CARRIED_OUT: Mapping[str, frozenset[str]] = {
     "stream": frozenset(
         {
             "id", "description", "mode", "object", "select", "files", "where", "primary_key", "update_key",
-            "sql", "columns", "tags", "disabled", "single", "meta", "schedule",
+            "sql", "columns", "tags", "disabled", "single", "meta", "schedule", "transforms", "hooks",
         }
     ),
     "source_options": frozenset(
@@ -59,7 +59,7 @@ SETTINGS = frozenset(
     {
         "SLING_ALLOW_EMPTY", "SLING_ALLOW_EMPTY_TABLES", "SLING_LOADED_AT_COLUMN", "SLING_SYNCED_AT_COLUMN",
         "SLING_ROW_ID_COLUMN", "SLING_EXEC_ID_COLUMN", "SLING_GREATER_THAN_EQUAL", "SLING_STATE",
-        "SLING_THREADS", "SLING_RETRIES", "SLING_RETRY_DELAY",
+        "SLING_THREADS", "SLING_RETRIES", "SLING_RETRY_DELAY", "SLING_ON_CONSTRAINT_FAILURE", "SLING_TIMEOUT",
     }
 )  # fmt: skip
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from mainstem.errors import ReplicationError
+from mainstem.errors import NotSupportedYetError, ReplicationError
 from mainstem.replication.document import Document, ReplicationLike, read_document
 from mainstem.replication.environment import substitute
 from mainstem.replication.hooks import (
+    CARRIED_OUT_HOOKS,
     COMMON_KEYS,
     HOOK_KEYS,
     REPLICATION_STAGES,
     STREAM_STAGES,
     Hook,
     hook_type,
+    steps_of,
 )
 from mainstem.replication.inherit import Inherited, inherit
 from mainstem.replication.keys import (
@@ -41,7 +44,7 @@ from mainstem.replication.model import (
 from mainstem.replication.options import ChangeCaptureOptions, Options, SourceOptions, TargetOptions
 from mainstem.replication.syntax import Location
 
-__all__ = ["load_replication"]
+__all__ = ["Steps", "load_replication", "load_steps"]
 
 # Shorter values are words of a message, not secrets.
 _TELLING = 4
@@ -82,6 +85,37 @@ def load_replication(
         process = os.environ if environment is None else environment
         document, variables = substitute(read_document(given), process)
     return _Reader(_overridden(document, overrides or {}), variables).replication()
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of a pipeline.
+
+    Attributes:
+        hooks: They, in order.
+        variables: The variables of ``env``.
+        source: The file's path as the user gave it.
+    """
+
+    hooks: Sequence[Hook]
+    variables: Mapping[str, str]
+    source: str
+
+
+def load_steps(given: ReplicationLike | Document, environment: Mapping[str, str] | None = None) -> Steps:
+    """Read and check a pipeline.
+
+    Args:
+        given: A path, YAML or JSON text, a mapping, or a document that is already read.
+        environment: What ``$VAR`` under ``env:`` means. By default the process environment.
+
+    Raises:
+        ReplicationError: Something is wrong with it. All that is wrong is told at once.
+        NotSupportedYetError: A step has a type that is not carried out yet.
+    """
+    process = os.environ if environment is None else environment
+    document, variables = substitute(read_document(given), process)
+    return _Reader(document, variables).steps()
 
 
 def _overridden(document: Document, overrides: Mapping[str, Any]) -> Document:
@@ -128,13 +162,31 @@ class _Reader:
         hooks = self._hooks(values.get("hooks"), ("hooks",), REPLICATION_STAGES)
         if self._problems:
             raise ReplicationError("\n".join(dict.fromkeys(self._problems)))
-        unsupported = [Unsupported(f"the hook {hook.type!r}", hook.position) for hook in hooks]
+        unsupported = list(_refused_hooks(hooks))
         unsupported += [
             Unsupported(f"the setting {key}", self._document.position("env", key))
             for key in self._variables
             if key.startswith(SETTING_PREFIX) and key not in SETTINGS
         ]
         return Replication(source, target, streams, self._document, self._variables, hooks, unsupported)
+
+    def steps(self) -> Steps:
+        values = self._document.values
+        self._warn_of_unknown(values, {"env", "steps"}, ())
+        self._environment(values.get("env"))
+        listed = values.get("steps")
+        hooks: list[Hook] = []
+        if not isinstance(listed, list) or not listed:
+            self._problem("a pipeline has `steps`, a list of hooks", "steps")
+        else:
+            for index, step in enumerate(listed):
+                hooks += self._hook("step", step, ("steps", index))
+        if self._problems:
+            raise ReplicationError("\n".join(dict.fromkeys(self._problems)))
+        refused = [f"{item.position}: {item.what} is not supported yet" for item in _refused_hooks(hooks)]
+        if refused:
+            raise NotSupportedYetError("\n".join(refused), hint="\nNo step has run.")
+        return Steps(hooks, self._variables, self._document.source)
 
     def _environment(self, given: Any) -> None:
         for key, value in self._mapping(given, ("env",)).items():
@@ -177,7 +229,7 @@ class _Reader:
             single=self._flag(merged, "single"),
             hooks=hooks,
             meta=self._mapping(merged.values.get("meta"), merged.origin("meta")),
-            unsupported=list(self._unsupported(merged)),
+            unsupported=[*self._unsupported(merged), *_refused_hooks(hooks)],
         )
 
     def _mode(self, merged: Inherited) -> Mode:
@@ -229,6 +281,13 @@ class _Reader:
             self._problem(f"the hook has no valid type. {guess}", *at)
             return
         self._warn_of_unknown(keys, HOOK_KEYS[kind] | COMMON_KEYS, at)
+        if kind == "group":
+            steps = keys.get("steps")
+            if not isinstance(steps, list) or not steps:
+                self._problem("a group has `steps`, a list of hooks", *at)
+                return
+            for index, step in enumerate(steps):
+                list(self._hook(stage, step, (*at, "steps", index)))
         yield Hook(stage, kind, keys, self._document.position(*at))
 
     def _unsupported(self, merged: Inherited) -> Iterator[Unsupported]:
@@ -305,6 +364,14 @@ class _Reader:
             if len(value) >= _TELLING:
                 message = message.replace(value, f"{{{key}}}")
         self._problems.append(self._document.told(message, *at))
+
+
+def _refused_hooks(hooks: Sequence[Hook]) -> Iterator[Unsupported]:
+    for hook in hooks:
+        if hook.type not in CARRIED_OUT_HOOKS:
+            yield Unsupported(f"the hook {hook.type!r}", hook.position)
+        if hook.type == "group":
+            yield from _refused_hooks(steps_of(hook, hook.stage))
 
 
 def _last(at: Location) -> str | int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["PARTITION", "StreamNames", "Variables", "clean_name"]
+__all__ = ["PARTITION", "StreamNames", "Variables", "clean_name", "moment_variables", "run_name"]
 
 # Variables whose value is another one in each row (spec §2).
 PARTITION = re.compile(r"part_[a-z_]+")
@@ -64,7 +64,7 @@ class StreamNames:
                 **_in_cases("stream_table", self.table),
                 "stream_name": self.stream.lower(),
                 "stream_full_name": self.full_name,
-                "stream_run_id": self.id or clean_name(self.stream),
+                "stream_run_id": self.id or run_name(self.stream),
                 "stream_description": self.description or "",
                 "source_name": self.source[0].lower(),
                 "source_type": self.source[1],
@@ -73,7 +73,7 @@ class StreamNames:
                 "target_type": self.target[1],
                 "target_kind": "database",
                 "target_schema": self.target_schema,
-                "run_id": self.id or clean_name(self.stream),
+                "run_id": self.id or run_name(self.stream),
                 "run_stream": self.stream,
                 "execution.id": self.run_id,
                 "execution.start_time": self.started.isoformat(),
@@ -169,6 +169,21 @@ def clean_name(value: str) -> str:
     """
     clean = _UNCLEAN.sub("_", value)
     return f"_{clean}" if clean[:1].isdigit() else clean
+
+
+def moment_variables(started: datetime) -> Mapping[str, str]:
+    """The variables that a moment gives: bare, and under ``timestamp``."""
+    return _times(started)
+
+
+def run_name(stream: str) -> str:
+    """The id of a stream that has none of its own.
+
+    Example:
+        >>> run_name('"public"."foo"')
+        'public_foo'
+    """
+    return clean_name(stream.replace('"', ""))
 
 
 def _in_cases(name: str, value: str) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from mainstem.assets import ExecutionContext
 from mainstem.events import (
     BatchStaged,
     Event,
+    HookFinished,
     StreamFailed,
     StreamPublished,
     StreamRetried,
@@ -50,6 +51,10 @@ class EventLog:
             self.say(event.level, event.text)
         elif isinstance(event, BatchStaged):
             self._progress(event)
+        elif isinstance(event, HookFinished):
+            if event.said:
+                level = "warning" if event.level == "warn" else event.level
+                self.say(level, f"{event.stream or 'replication'}: {event.hook}: {event.said}")
         elif isinstance(event, StreamFailed):
             self.say("error", str(event.error))
         elif isinstance(event, StreamRetried):

@@ -21,7 +21,7 @@ from mainstem.endpoints.mysql.source import MySQLSource
 from mainstem.endpoints.mysql.types import TYPES, base_name, native_type
 from mainstem.endpoints.sql import STAGING_COMMENT, Loader, SqlStaging
 from mainstem.endpoints.sql_steps import short_name
-from mainstem.endpoints.steps import ChangeType, Deduplicate, Insert, RunSql, Step, Swap, TableKey
+from mainstem.endpoints.steps import Call, ChangeType, Deduplicate, Insert, RunSql, Step, Swap, TableKey
 from mainstem.endpoints.target import Capabilities, NativeType, Staging
 from mainstem.errors import EndpointError, LossyTypeError, TargetBusyError
 from mainstem.schema import Relation
@@ -274,6 +274,9 @@ class MySQL(MySQLSource, MySQLSteps):
 
     @override
     def carry_out(self, step: Step, place: Relation, target: Relation) -> None:
+        if isinstance(step, Call):
+            step.action(self)
+            return
         for statement in self.statements(step, place, target):
             done = self._session.run(statement)
             if done.warnings and (said := self._session.warning(LOSSY)):
@@ -293,7 +296,7 @@ class MySQL(MySQLSource, MySQLSteps):
         self._inexact = frozenset(
             str(name) for name, collation in found if collation not in (None, self.exact_collation)
         )
-        if all(step.changes_definition or isinstance(step, (Deduplicate, RunSql)) for step in steps):
+        if all(step.changes_definition or isinstance(step, (Call, Deduplicate, RunSql)) for step in steps):
             return
         engines = self._session.rows(
             "SELECT t.engine, e.transactions FROM information_schema.tables AS t"

@@ -1,0 +1,68 @@
+"""`http`: one request, by Python's own client."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from mainstem.errors import HookError
+from mainstem.expressions import json_text
+from mainstem.hooks.model import Call, Result
+
+__all__ = ["http"]
+
+_SECONDS = 60.0
+_MOST_BYTES = 50_000_000
+
+
+def http(call: Call) -> Result:
+    """Send a request. A status of 400 and above is a failure."""
+    url = call.text("url")
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise HookError(f"`url` begins with {parts.scheme or 'nothing'}.", hint="It is http:// or https://.")
+    request = _request(call, url)
+    status, headers, body = _answer(request, parts.hostname or "")
+    text = body.decode(errors="replace")
+    response: dict[str, Any] = {"status": status, "headers": headers, "text": text, "json": _json(text)}
+    if call.keys.get("write_to"):
+        call.services.places.write(str(call.keys["write_to"]), body)
+    shown = f"{parts.scheme}://{parts.hostname}"
+    if status >= 400:  # noqa: PLR2004 - errors of HTTP
+        raise HookError(f"{shown} answered {status}: {text.strip()[:300]}", transient=status >= 500)  # noqa: PLR2004
+    state = {"request": {"url": url, "method": request.get_method()}, "response": response}
+    return Result(state, response["json"] if response["json"] is not None else text)
+
+
+def _request(call: Call, url: str) -> urllib.request.Request:
+    payload = call.keys.get("payload")
+    headers = {str(name): str(value) for name, value in (call.keys.get("headers") or {}).items()}
+    body = None
+    if payload is not None:
+        body = (payload if isinstance(payload, str) else json_text(payload)).encode()
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = "text/plain" if isinstance(payload, str) else "application/json"
+    method = str(call.keys.get("method") or ("GET" if body is None else "POST")).upper()
+    return urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310 - checked
+
+
+def _answer(request: urllib.request.Request, host: str) -> tuple[int, dict[str, str], bytes]:
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - http or https
+            return response.status, dict(response.headers), response.read(_MOST_BYTES)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), error.read(_MOST_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise HookError(f"{host} cannot be reached: {reason}.", transient=True) from error
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
