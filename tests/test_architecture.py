@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "schema": set(),
     "report": set(),
     "events": {"errors", "report"},
+    # Which tables are one and the same; the adapters state them, the graph compares them.
+    "identity": set(),
     "connections": {"errors"},
     "replication": {"errors", "connections"},
     "types": set(),
@@ -46,16 +48,18 @@ MAY_IMPORT = {
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},
-    "assets": {"errors", "report"},
+    "assets": {"errors", "report", "identity"},
+    # Above the core of the adapters, beside them: it knows none of them.
+    "graph": {"errors", "identity", "connections", "assets"},
     # The adapters are strangers to each other; only Sling's has the engine as its tool.
-    "sling": PLANNING | {"engine", "assets", "reconcile", "settings"},
-    "dlt": {"errors", "report", "assets"},
-    "dbt": {"_version", "errors", "report", "assets"},
-    # The command line knows the engine and all below it, and no adapter.
-    "cli": PLANNING | {"_version", "settings", "engine", "api"},
+    "sling": PLANNING | {"engine", "assets", "identity", "reconcile", "settings"},
+    "dlt": {"errors", "report", "assets", "identity", "connections"},
+    "dbt": {"_version", "errors", "report", "assets", "identity", "connections"},
+    # The command line knows the engine and all below it, the graph, and no adapter.
+    "cli": PLANNING | {"_version", "settings", "engine", "api", "graph"},
     # Real servers, and the suites that every endpoint is held to.
     "testing": PLANNING | {"engine", "api", "files"},
-    "__init__": {"_version", "api"},
+    "__init__": {"_version", "api", "graph"},
 }
 
 
