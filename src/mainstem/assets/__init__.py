@@ -9,6 +9,7 @@ from mainstem.assets.definition import (
     condition_of_policy,
     definition_metadata,
     definition_of,
+    note_of,
 )
 from mainstem.assets.events import (
     AssetEvent,
@@ -21,21 +22,40 @@ from mainstem.assets.events import (
     runs_assets,
 )
 from mainstem.assets.metadata import column_metadata, report_metadata, table_metadata
+from mainstem.assets.tables import (
+    WIRED,
+    AssetTables,
+    ReadTable,
+    StatesTables,
+    WrittenTable,
+    stated_tables,
+    wired_keys,
+    wired_keys_of,
+)
 
 __all__ = [
+    "WIRED",
     "AssetEvent",
     "AssetEventIterator",
     "AssetReport",
+    "AssetTables",
     "CheckReport",
     "ExecutionContext",
     "ObservationReport",
+    "ReadTable",
     "Report",
+    "StatesTables",
+    "WrittenTable",
     "attach_definition",
     "column_metadata",
     "condition_of_policy",
     "definition_metadata",
     "definition_of",
+    "note_of",
     "report_metadata",
     "runs_assets",
+    "stated_tables",
     "table_metadata",
+    "wired_keys",
+    "wired_keys_of",
 ]

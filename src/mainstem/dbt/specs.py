@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
 
-from mainstem.assets import attach_definition, definition_metadata, definition_of
+from mainstem.assets import AssetTables, attach_definition, definition_metadata, definition_of
 from mainstem.dbt.manifest import Manifest, attached_node, is_asset_id, node_of, parents_of
 from mainstem.dbt.project import DbtProject
 from mainstem.dbt.selection import DbtSelection, selected_ids
@@ -43,6 +43,14 @@ class DbtDefinition:
     def key(self, unique_id: str) -> dg.AssetKey:
         """Return the key of a node's asset."""
         return key_of(self.translator, self.manifest, unique_id, self.project)
+
+    def tables_of(
+        self, specs: Sequence[dg.AssetSpec], resources: Mapping[str, object]
+    ) -> Mapping[dg.AssetKey, AssetTables]:
+        """Return the tables of the assets, and of the sources that they read."""
+        from mainstem.dbt.identity import tables_of_nodes  # noqa: PLC0415 - only `wire` asks
+
+        return tables_of_nodes(self.manifest, self.translator, self.project, specs, resources)
 
 
 def definition_behind(assets_def: dg.AssetsDefinition) -> DbtDefinition | None:

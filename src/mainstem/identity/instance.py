@@ -99,6 +99,9 @@ def instance_of(
         path = given.get("instance") or given.get("database") or ""
         if not path or path.startswith(_MEMORY):
             return None
+        for start, other in rules.elsewhere.items():
+            if path.startswith(start):
+                return instance_of(other, {**given, "database": path.removeprefix(start).partition("?")[0]})
         place, database = _real_path(path, folder), ""
     elif rules.place is Place.SERVER:
         place, database = _server(given, rules), given.get("database") or ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 __all__ = ["Fold", "Place", "SystemRules", "rules_of", "system_name"]
@@ -41,6 +41,7 @@ class SystemRules:
         account: Properties that tell the instance, the first that is given.
         domain: What may stand behind the account, and means nothing.
         folds_connection: Whether the database and schema of a connection are names without quotes.
+        elsewhere: How a file's name begins that is none, but a database of another system.
     """
 
     place: Place = Place.SERVER
@@ -52,6 +53,7 @@ class SystemRules:
     account: Sequence[str] = ()
     domain: str = ""
     folds_connection: bool = False
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
 # Names that mean the same system, with the same tables behind them.
@@ -67,7 +69,6 @@ _ALIASES: Mapping[str, str] = {
     "filesystem": "file",
 }
 
-_DUCK = {"fold": Fold.ANY, "schema": "main", "has_database": False}
 _RULES: Mapping[str, SystemRules] = {
     # https://www.postgresql.org/docs/current/sql-syntax-lexical.html: unquoted names fold to lower case.
     "postgres": SystemRules(fold=Fold.LOWER, port=5432, schema="public"),
@@ -80,8 +81,14 @@ _RULES: Mapping[str, SystemRules] = {
     "clickhouse": SystemRules(port=9000, schema="default", has_database=False),
     "trino": SystemRules(fold=Fold.ANY, port=8080),
     # A file has one database, whose name follows from the file's.
-    "duckdb": SystemRules(place=Place.FILE, **_DUCK),  # type: ignore[arg-type]  # of several types
-    "sqlite": SystemRules(place=Place.FILE, **_DUCK),  # type: ignore[arg-type]
+    "duckdb": SystemRules(
+        place=Place.FILE,
+        fold=Fold.ANY,
+        schema="main",
+        has_database=False,
+        elsewhere={"md:": "motherduck", "motherduck:": "motherduck"},
+    ),
+    "sqlite": SystemRules(place=Place.FILE, fold=Fold.ANY, schema="main", has_database=False),
     "motherduck": SystemRules(place=Place.ACCOUNT, fold=Fold.ANY, schema="main"),
     "snowflake": SystemRules(
         place=Place.ACCOUNT,

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import definition_metadata
+from mainstem.assets import AssetTables, definition_metadata
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints import open_source
 from mainstem.errors import ReplicationError
@@ -32,11 +32,13 @@ class SlingDefinition:
     Attributes:
         replication: The document, checked.
         translator: The user's, or the default one.
+        connections: Where connections are found, besides a resource and the environment.
     """
 
     # Not in its repr: the values of `env` are in it.
     replication: Replication = field(repr=False)
     translator: DagsterSlingTranslator
+    connections: Connections | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -57,7 +59,7 @@ class SlingDefinition:
         """
         loaded = load_replication(config, ConnectionBook().variables)
         replication = expand_for_definitions(loaded, connections)
-        return cls(replication, translator or DagsterSlingTranslator())
+        return cls(replication, translator or DagsterSlingTranslator(), connections)
 
     @classmethod
     def live(
@@ -131,6 +133,14 @@ class SlingDefinition:
         if partitions_def is None:
             return list(self.specs.values())
         return [spec.replace_attributes(partitions_def=partitions_def) for spec in self.specs.values()]
+
+    def tables_of(
+        self, specs: Sequence[dg.AssetSpec], resources: Mapping[str, object]
+    ) -> Mapping[dg.AssetKey, AssetTables]:
+        """Return the tables that the assets' streams read and write."""
+        from mainstem.sling.identity import tables_of_streams  # noqa: PLC0415 - only `wire` asks
+
+        return tables_of_streams(self, specs, resources)
 
     def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
         """The streams that write these assets, in the order of the document."""
