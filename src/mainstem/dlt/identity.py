@@ -82,7 +82,7 @@ class _Destination:
             return None
         path = self._client.sql_client.make_qualified_table_name_path(name, quote=False)
         database, schema, table = [None, None, *path][-3:]
-        return self._instance.table(str(table), schema, database)
+        return self._instance.table(str(table), schema, database, quoted=True)
 
 
 def _table_name(definition: DltDefinition, resource: DltResource) -> str | None:
@@ -94,7 +94,7 @@ def _reads(spec: dg.AssetSpec, resource: DltResource) -> Sequence[ReadTable]:
     """The table of a database that a resource is, where it is one."""
     arguments: Mapping[str, Any] = {}
     with suppress(TypeError):  # it has none
-        arguments = resource.explicit_args
+        arguments = resource.explicit_args or {}
     table = arguments.get("table")
     keys = [dep.asset_key for dep in spec.deps]
     if not isinstance(table, str) or len(keys) != 1:

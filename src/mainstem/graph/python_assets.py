@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import dagster as dg
 
-from mainstem.assets import AssetTables, ReadTable, WrittenTable, definition_metadata, note_of
+from mainstem.assets import AssetTables, ReadTable, WrittenTable
 from mainstem.connections import Connection, ConnectionBook
 from mainstem.connections.definition import ConnectionLike, connection_of
 from mainstem.errors import ConnectionConfigError
@@ -41,6 +41,9 @@ class HasConnections(Protocol):
 
 AnyConnection = ConnectionLike | DefinesConnection
 
+# Those that were given as they are. Dagster's metadata has text, and the environment is read when wiring.
+_GIVEN: dict[str, AnyConnection] = {}
+
 
 def table_identity(connection: AnyConnection, table: str) -> Mapping[str, Any]:
     """Say which table a Python asset is: what it gives is metadata for it.
@@ -55,7 +58,7 @@ def table_identity(connection: AnyConnection, table: str) -> Mapping[str, Any]:
         @dg.asset(metadata=mainstem.table_identity("MY_DUCKDB", "jaffle_shop.raw_customers"))
         def raw_customers(): ...
     """
-    return {_TABLE_NAME: table, **definition_metadata(StatedTable(connection, table))}
+    return {_TABLE_NAME: table, CONNECTION: _name_of(connection)}
 
 
 def table_dep(connection: AnyConnection, table: str) -> dg.AssetDep:
@@ -70,21 +73,19 @@ def table_dep(connection: AnyConnection, table: str) -> dg.AssetDep:
         @dg.asset(deps=[mainstem.table_dep("MY_DUCKDB", "jaffle_shop.customers")])
         def chart(): ...
     """
-    return dg.AssetDep(
-        dg.AssetKey(_parts(table)), metadata=definition_metadata(StatedTable(connection, table))
-    )
+    return dg.AssetDep(dg.AssetKey(_parts(table)), metadata=table_identity(connection, table))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class StatedTable:
     """A table that a Python asset says it is, or reads.
 
     Attributes:
-        connection: Its connection.
+        connection: The name of its connection.
         name: Its name.
     """
 
-    connection: AnyConnection = field(repr=False)
+    connection: str
     name: str
 
     def tables_of(
@@ -114,7 +115,7 @@ class StatedTable:
         return instance.table(table, schema, owner.pop() if owner else None)
 
     def _connection(self, resources: Mapping[str, object]) -> Connection:
-        given = self.connection
+        given = _GIVEN.get(self.connection, self.connection)
         if not isinstance(given, (str, Connection, Mapping)):
             return given.connection()
         if not isinstance(given, str) or _URL in given:
@@ -128,20 +129,17 @@ class StatedTable:
 
 
 def stated_in(metadata: Mapping[str, Any]) -> StatedTable | None:
-    """Return the table that an asset's metadata names, if it does."""
-    note = note_of(metadata)
-    if note is not None:
-        return note if isinstance(note, StatedTable) else None
+    """Return the table that metadata names, if it does."""
     name, connection = _plain(metadata.get(_TABLE_NAME)), _plain(metadata.get(CONNECTION))
-    return StatedTable(connection, str(name)) if name and connection else None
+    return StatedTable(str(connection), str(name)) if name and connection else None
 
 
 def read_by(spec: dg.AssetSpec, resources: Mapping[str, object]) -> tuple[Sequence[ReadTable], Sequence[str]]:
     """Return the tables that the dependencies of an asset state, and why some are not known."""
     found, unknown = [], []
     for dep in spec.deps:
-        note = note_of(dep.metadata or {})
-        if isinstance(note, StatedTable):
+        note = stated_in(dep.metadata or {})
+        if note is not None:
             try:
                 table = note.table(resources)
             except ConnectionConfigError as error:
@@ -151,13 +149,21 @@ def read_by(spec: dg.AssetSpec, resources: Mapping[str, object]) -> tuple[Sequen
     return found, unknown
 
 
+def _name_of(connection: AnyConnection) -> str:
+    """What metadata says of a connection: its name. A URL may hold a password, and stays here."""
+    if isinstance(connection, str) and _URL not in connection:
+        return connection
+    name = f"{getattr(connection, 'name', 'connection')}#{len(_GIVEN) + 1}"
+    _GIVEN[name] = connection
+    return name
+
+
 def _parts(name: str) -> list[str]:
     return [quoted.replace('""', '"') if quoted else plain for quoted, plain in _PART.findall(name)]
 
 
 def _plain(value: Any) -> Any:
     """What was given as metadata: Dagster wraps it."""
-    value = getattr(value, "instance", value)
     return value.value if isinstance(value, dg.MetadataValue) else value
 
 

@@ -34,7 +34,12 @@ class Instance:
     schema: str = ""
 
     def table(
-        self, table: str, schema: str | None = None, database: str | None = None, *, quoted: bool = True
+        self,
+        table: str,
+        schema: str | None = None,
+        database: str | None = None,
+        *,
+        quoted: bool | None = None,
     ) -> PhysicalTable:
         """Return a table of it.
 
@@ -43,7 +48,7 @@ class Instance:
             schema: Its schema; ``None`` for the default one.
             database: Its database; ``None`` for the connection's.
             quoted: Whether the names are as they stand in the catalogue. Otherwise they are as in SQL
-                without quotes, which many systems fold to one case.
+                without quotes, which many systems fold to one case. ``None``: as people write them there.
 
         Example:
             >>> duck = instance_of("duckdb", {"instance": "/tmp/shop.duckdb"})
@@ -51,6 +56,7 @@ class Instance:
             True
         """
         rules = rules_of(self.system)
+        quoted = not rules.unquoted if quoted is None else quoted
 
         def named(given: str | None, default: str) -> str:
             return _folded(given, rules, quoted=quoted) if given else default
@@ -118,8 +124,8 @@ def instance_of(
     return Instance(
         system,
         place,
-        _folded(database, rules, quoted=not rules.folds_connection) if rules.has_database else "",
-        _folded(schema, rules, quoted=not rules.folds_connection),
+        _folded(database, rules, quoted=not rules.unquoted) if rules.has_database else "",
+        _folded(schema, rules, quoted=not rules.unquoted),
     )
 
 

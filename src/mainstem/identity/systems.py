@@ -40,7 +40,7 @@ class SystemRules:
         has_schema: Whether a table's name has a schema.
         account: Properties that tell the instance, the first that is given.
         domain: What may stand behind the account, and means nothing.
-        folds_connection: Whether the database and schema of a connection are names without quotes.
+        unquoted: Whether people write its names without quotes: in connections, and where tools quote none.
         elsewhere: How a file's name begins that is none, but a database of another system.
     """
 
@@ -52,7 +52,7 @@ class SystemRules:
     has_schema: bool = True
     account: Sequence[str] = ()
     domain: str = ""
-    folds_connection: bool = False
+    unquoted: bool = False
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,7 +77,7 @@ _RULES: Mapping[str, SystemRules] = {
     # Its databases are its schemas; lower_case_table_names is 0 on Linux.
     "mysql": SystemRules(port=3306, has_database=False),
     "sqlserver": SystemRules(fold=Fold.ANY, port=1433, schema="dbo"),
-    "oracle": SystemRules(fold=Fold.UPPER, port=1521, folds_connection=True),
+    "oracle": SystemRules(fold=Fold.UPPER, port=1521, unquoted=True),
     "clickhouse": SystemRules(port=9000, schema="default", has_database=False),
     "trino": SystemRules(fold=Fold.ANY, port=8080),
     # A file has one database, whose name follows from the file's.
@@ -96,7 +96,7 @@ _RULES: Mapping[str, SystemRules] = {
         schema="PUBLIC",
         account=("account", "host"),
         domain=".snowflakecomputing.com",
-        folds_connection=True,
+        unquoted=True,
     ),
     # A project is the database, a dataset the schema.
     "bigquery": SystemRules(place=Place.ACCOUNT),

@@ -86,7 +86,7 @@ class _End:
             return []
         return list(dict.fromkeys([exact, self.table(name, quoted=False) or exact]))
 
-    def table(self, name: str, *, quoted: bool = True) -> PhysicalTable | None:
+    def table(self, name: str, *, quoted: bool | None = None) -> PhysicalTable | None:
         parts = split_name(name)
         if self.instance is None or not all(parts):
             return None
