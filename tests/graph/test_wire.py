@@ -170,8 +170,8 @@ def test_an_asset_says_what_was_joined_and_why(tmp_path: Path, replicate: Replic
     assert said == {
         "raw/orders": {
             "asset": "target/raw/orders",
-            "because": f"dbt source raw.orders reads duckdb {tmp_path}/w.duckdb raw.orders, "
-            "which stream data.orders is",
+            "because": "dbt source raw.orders and stream data.orders are both "
+            f"duckdb {tmp_path}/w.duckdb raw.orders",
         }
     }
     assert "hunter2" not in repr(explained(wired))

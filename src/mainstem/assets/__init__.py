@@ -4,6 +4,7 @@ An adapter describes its assets and turns its tool's results into stream reports
 sees of a run is made here, from those reports, with no branch on which tool they came from.
 """
 
+from mainstem.assets.columns import AssetColumns, StatesColumns, stated_columns
 from mainstem.assets.definition import (
     attach_definition,
     condition_of_policy,
@@ -35,6 +36,7 @@ from mainstem.assets.tables import (
 
 __all__ = [
     "WIRED",
+    "AssetColumns",
     "AssetEvent",
     "AssetEventIterator",
     "AssetReport",
@@ -44,6 +46,7 @@ __all__ = [
     "ObservationReport",
     "ReadTable",
     "Report",
+    "StatesColumns",
     "StatesTables",
     "WrittenTable",
     "attach_definition",
@@ -54,6 +57,7 @@ __all__ = [
     "note_of",
     "report_metadata",
     "runs_assets",
+    "stated_columns",
     "stated_tables",
     "table_metadata",
     "wired_keys",

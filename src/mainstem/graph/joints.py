@@ -128,7 +128,7 @@ def _joints(node: Node, known: _Tables) -> Iterator[Joint]:
             continue
         key, table, what = found
         if key != read.key and not (key not in known.makers and read.key in known.defined):
-            yield Joint(node.key, read.key, key, table, f"{read.what} reads {table}, which {what} is")
+            yield Joint(node.key, read.key, key, table, f"{read.what} and {what} are both {table}")
 
 
 def _refuse_circles(nodes: Sequence[Node], joints: Sequence[Joint]) -> None:

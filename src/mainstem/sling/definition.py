@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import AssetTables, definition_metadata
+from mainstem.assets import AssetColumns, AssetTables, definition_metadata
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints import open_source
 from mainstem.errors import ReplicationError
@@ -141,6 +141,12 @@ class SlingDefinition:
         from mainstem.sling.identity import tables_of_streams  # noqa: PLC0415 - only `wire` asks
 
         return tables_of_streams(self, specs, resources)
+
+    def columns_of(self, specs: Sequence[dg.AssetSpec]) -> Mapping[dg.AssetKey, AssetColumns]:
+        """Return what the assets' columns are made of, as far as the document tells."""
+        from mainstem.sling.planned_columns import planned_columns  # noqa: PLC0415 - only lineage asks
+
+        return planned_columns(self, specs)
 
     def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
         """The streams that write these assets, in the order of the document."""
