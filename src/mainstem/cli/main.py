@@ -292,6 +292,47 @@ def impact(
     run_command(body, debug=debug)
 
 
+@app.command()
+def status(module: _Module = None, file: _File = None, json: _Json = False, debug: _Debug = False) -> None:
+    """Show each asset of the graph: when it was made, its rows, why it is stale, failing checks, schedules.
+
+    DAGSTER_HOME names the folder of the Dagster instance.
+
+    For example:
+
+    $ mainstem status
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.status import show_status  # noqa: PLC0415 - it imports Dagster
+
+        return show_status(module, file, as_json=json)
+
+    run_command(body, debug=debug)
+
+
+@app.command()
+def report(
+    output: Annotated[str, typer.Option("-o", "--output", help="The file to write.")] = "report.html",
+    module: _Module = None,
+    file: _File = None,
+    debug: _Debug = False,
+) -> None:
+    """Write the status of the graph as one HTML page, with the graph drawn.
+
+    For example:
+
+    $ mainstem report -o report.html
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.status import write_report  # noqa: PLC0415 - it imports Dagster
+
+        return write_report(module, file, output)
+
+    run_command(body, debug=debug)
+
+
 def main() -> None:
     """The entry point of the `mainstem` command."""
     try:
