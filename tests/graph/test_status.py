@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -25,12 +27,12 @@ def definitions(code_version: str = "1") -> dg.Definitions:
     """A source, what is made of it, and what is made of that, with a check that does not hold."""
 
     @dg.asset(code_version=code_version)
-    def first(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        return dg.MaterializeResult(metadata={"dagster/row_count": 3})
+    def first(context: dg.AssetExecutionContext) -> Iterator[Any]:
+        yield dg.MaterializeResult(metadata={"dagster/row_count": 3})
 
     @dg.asset(deps=[first], check_specs=[dg.AssetCheckSpec("holds", asset="second")])
-    def second() -> dg.MaterializeResult[None]:
-        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False)])
+    def second() -> Iterator[Any]:
+        yield dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False)])
 
     job = dg.define_asset_job("nightly", selection="first")
     schedule = dg.ScheduleDefinition(job=job, cron_schedule="0 4 * * *")
