@@ -49,6 +49,8 @@ MAY_IMPORT = {
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},
     "assets": {"errors", "report", "identity"},
+    # Ready-made conditions, for assets of any tool.
+    "automation": set(),
     # Above the core of the adapters, beside them: it knows none of them.
     "graph": {"errors", "identity", "connections", "assets"},
     # The adapters are strangers to each other; only Sling's has the engine as its tool.
@@ -105,7 +107,7 @@ def test_the_picture_has_no_circle() -> None:
 
 
 def test_the_engine_knows_neither_dagster_nor_dlt_nor_dbt() -> None:
-    below = set(MAY_IMPORT) - {"assets", "graph", "sling", "dlt", "dbt", "testing"}
+    below = set(MAY_IMPORT) - {"assets", "automation", "graph", "sling", "dlt", "dbt", "testing"}
     for room, path in modules():
         if room in below:
             tools = {name.split(".")[0] for name in imports(path)} & {"dagster", "dlt", "dbt"}
