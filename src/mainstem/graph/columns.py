@@ -193,7 +193,9 @@ def column_graph(
     for key, spec in specs.items():
         history = latest(key) if latest else {}
         own = _wired(stated.get(key, AssetColumns()), spec)
-        lineage = {**own.lineage, **_lineage(spec.metadata), **_lineage(history)}
+        # What ran before the graph was wired has the keys of then.
+        ran = _wired(AssetColumns(_lineage(history)), spec).lineage
+        lineage = {**own.lineage, **_lineage(spec.metadata), **ran}
         for name, deps in lineage.items():
             graph.add(GraphColumn(key, name), [GraphColumn(dep.asset_key, dep.column_name) for dep in deps])
         for name in [*_columns(spec.metadata), *_columns(history)]:
