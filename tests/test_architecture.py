@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "schema": set(),
     "report": set(),
     "events": {"errors", "report"},
+    # Which tables are one and the same; the adapters state them, the graph compares them.
+    "identity": set(),
     "connections": {"errors"},
     "replication": {"errors", "connections"},
     "types": set(),
@@ -63,16 +65,20 @@ MAY_IMPORT = {
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},
-    "assets": {"errors", "report"},
+    "assets": {"errors", "report", "identity"},
+    # Ready-made conditions, for assets of any tool.
+    "automation": set(),
+    # Above the core of the adapters, beside them: it knows none of them.
+    "graph": {"errors", "identity", "connections", "assets"},
     # The adapters are strangers to each other; only Sling's has the engine as its tool.
-    "sling": PLANNING | {"engine", "assets", "reconcile", "settings"},
-    "dlt": {"errors", "report", "assets"},
-    "dbt": {"_version", "errors", "report", "assets"},
-    # The command line knows the engine and all below it, and no adapter.
-    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "telemetry", "api"},
+    "sling": PLANNING | {"engine", "assets", "identity", "reconcile", "settings"},
+    "dlt": {"errors", "report", "assets", "identity", "connections"},
+    "dbt": {"_version", "errors", "report", "assets", "identity", "connections"},
+    # The command line knows the engine and all below it, the graph, and no adapter.
+    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "telemetry", "api", "graph"},
     # Real servers, and the suites that every endpoint is held to.
     "testing": PLANNING | {"engine", "api", "files"},
-    "__init__": {"_version", "api"},
+    "__init__": {"_version", "api", "graph"},
 }
 
 
@@ -118,7 +124,7 @@ def test_the_picture_has_no_circle() -> None:
 
 
 def test_the_engine_knows_neither_dagster_nor_dlt_nor_dbt() -> None:
-    below = set(MAY_IMPORT) - {"assets", "sling", "dlt", "dbt", "testing"}
+    below = set(MAY_IMPORT) - {"assets", "automation", "graph", "sling", "dlt", "dbt", "testing"}
     for room, path in modules():
         if room in below:
             tools = {name.split(".")[0] for name in imports(path)} & {"dagster", "dlt", "dbt"}
@@ -183,7 +189,7 @@ def test_importing_mainstem_takes_at_most_a_fifth_of_a_second_more_than_pyarrow(
 
 
 PUBLIC = {
-    "mainstem": {"ReplicationReport", "__version__", "replicate"},
+    "mainstem": {"ReplicationReport", "__version__", "replicate", "table_dep", "table_identity", "wire"},
     "mainstem.sling": {
         *("DagsterSlingTranslator", "SlingConnectionResource", "SlingEventIterator", "SlingMode"),
         *("SlingResource", "sling_assets"),

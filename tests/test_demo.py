@@ -221,6 +221,25 @@ def test_lineage_runs_from_the_orders_in_postgres_to_the_chart(graph: Graph) -> 
         assert upstream in graph.upstream[downstream]
 
 
+def test_a_column_of_the_mart_is_followed_to_postgres_on_the_command_line(
+    shop: Shop, runs: list[Outcome]
+) -> None:
+    home = str(shop.local / "shop" / "dagster")
+    command = ("-c", "from mainstem.cli import main; main()")
+    traced = shop.python(*command, "lineage", "customers.lifetime_value", DAGSTER_HOME=home)
+    assert traced.returncode == 0, traced.stderr
+    found = [line.strip("│├└─ ") for line in traced.stdout.splitlines()]
+    path = ["orders.amount", "stg_orders.amount", "target.data.orders.amount", "data.orders.amount"]
+    assert found[: len(path) + 1] == ["customers.lifetime_value", *path]
+
+    hit = shop.python(*command, "impact", "data.orders.amount", "--json", DAGSTER_HOME=home)
+    assert hit.returncode == 0, hit.stderr
+    impact = json.loads(hit.stdout)
+    assert "customers.lifetime_value" in impact["columns"]
+    assert "order_count_chart" in impact["assets"]
+    assert "orders:not_null_orders_amount" in impact["checks"]
+
+
 def test_the_tests_of_dbt_are_asset_checks(graph: Graph) -> None:
     assert "orders:unique_orders_order_id" in graph.checks
     assert "orders:relationships_orders_customer_id__customer_id__ref_stg_customers_" in graph.checks

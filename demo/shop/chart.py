@@ -6,9 +6,8 @@ import dagster as dg
 import duckdb
 import plotly.graph_objects as go
 
-from mainstem.dbt import get_asset_key_for_model
+from mainstem import table_dep
 from shop import settings
-from shop.transform import shop_dbt_assets
 
 
 class ChartConfig(dg.Config):
@@ -20,7 +19,7 @@ class ChartConfig(dg.Config):
 @dg.asset(
     kinds={"plotly"},
     group_name="charts",
-    deps=[get_asset_key_for_model([shop_dbt_assets], "customers")],
+    deps=[table_dep("MY_DUCKDB", "jaffle_shop.customers")],
 )
 def order_count_chart(context: dg.AssetExecutionContext, config: ChartConfig) -> None:
     """How many customers ordered how often: one HTML file that opens without a network."""

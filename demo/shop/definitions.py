@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from mainstem import wire
 from mainstem.dlt import DagsterDltResource
 from shop.chart import order_count_chart
 from shop.loading import api_dlt_assets, csv_dlt_assets, simple_dlt_assets
@@ -13,20 +14,22 @@ from shop.schedules import dbt_schedule, everything, ingestion_schedule
 from shop.sources import sources
 from shop.transform import dbt, shop_dbt_assets
 
-defs = dg.Definitions(
-    assets=[
-        *sources,
-        postgres_sling_assets,
-        simple_dlt_assets,
-        csv_dlt_assets,
-        api_dlt_assets,
-        raw_customers,
-        shop_dbt_assets,
-        order_count_chart,
-    ],
-    jobs=[everything],
-    schedules=[ingestion_schedule, dbt_schedule],
-    resources={"sling": sling, "dlt": DagsterDltResource(), "dbt": dbt},
-    # A DuckDB file has one writer at a time.
-    executor=dg.in_process_executor,
+defs = wire(
+    dg.Definitions(
+        assets=[
+            *sources,
+            postgres_sling_assets,
+            simple_dlt_assets,
+            csv_dlt_assets,
+            api_dlt_assets,
+            raw_customers,
+            shop_dbt_assets,
+            order_count_chart,
+        ],
+        jobs=[everything],
+        schedules=[ingestion_schedule, dbt_schedule],
+        resources={"sling": sling, "dlt": DagsterDltResource(), "dbt": dbt},
+        # A DuckDB file has one writer at a time.
+        executor=dg.in_process_executor,
+    )
 )

@@ -4,10 +4,15 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
+from mainstem import table_identity
 from shop import settings
 
 
-@dg.asset(kinds={"python", "duckdb"}, group_name="loading")
+@dg.asset(
+    kinds={"python", "duckdb"},
+    group_name="loading",
+    metadata=table_identity("MY_DUCKDB", "jaffle_shop.raw_customers"),
+)
 def raw_customers(context: dg.AssetExecutionContext) -> None:
     """The hundred regulars whom the shop took over from the jaffle shop."""
     data = pd.read_csv(settings.DATA / "raw_customers.csv")

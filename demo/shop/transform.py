@@ -20,4 +20,4 @@ dbt = DbtCliResource(project_dir=dbt_project)
 @dbt_assets(manifest=dbt_project.manifest_path, project=dbt_project)
 def shop_dbt_assets(context: dg.AssetExecutionContext, dbt: DbtCliResource) -> Iterator[Any]:
     """Build the models and run their tests."""
-    yield from dbt.cli(["build"], context=context).stream()
+    yield from dbt.cli(["build"], context=context).stream().fetch_column_metadata()

@@ -7,6 +7,7 @@ import duckdb
 import pandas as pd
 import plotly.express as px
 
+from mainstem import table_identity
 from mainstem.dbt import DbtCliResource, dbt_assets, get_asset_key_for_model
 
 from .constants import dbt_manifest_path, local, project_dir
@@ -14,7 +15,11 @@ from .constants import dbt_manifest_path, local, project_dir
 duckdb_database_path = local / "tutorial.duckdb"
 
 
-@dg.asset(compute_kind="python")
+@dg.asset(
+    compute_kind="python",
+    # So that `wire` sees that the dbt project's source is this table.
+    metadata=table_identity(f"duckdb://{duckdb_database_path}", "jaffle_shop.raw_customers"),
+)
 def raw_customers(context: dg.AssetExecutionContext) -> None:
     """The customers, from a CSV file into the schema of the dbt project."""
     data = pd.read_csv(project_dir / "data" / "raw_customers.csv")

@@ -6,6 +6,7 @@ metadata of each asset spec, so that it survives selection, attribute changes an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import dagster as dg
@@ -58,9 +59,14 @@ def definition_of(assets_def: dg.AssetsDefinition, kind: type[T]) -> T | None:
         this adapter's decorator.
     """
     for metadata in assets_def.metadata_by_key.values():
-        note: Any = metadata.get(_KEY)
-        # Dagster wraps what it cannot serialize; the wrapped object is its `instance`.
-        note = getattr(note, "instance", note)
+        note = note_of(metadata)
         if isinstance(note, kind):
             return note
     return None
+
+
+def note_of(metadata: Mapping[str, Any]) -> object:
+    """Return what was attached to a spec, by its metadata; ``None`` where nothing was."""
+    note = metadata.get(_KEY)
+    # Dagster wraps what it cannot serialize; the wrapped object is its `instance`.
+    return getattr(note, "instance", note)

@@ -36,6 +36,13 @@ conns = typer.Typer(help="Look at connections, and through them.", rich_markup_m
 app.add_typer(conns, name="conns")
 
 _Name = Annotated[str, typer.Argument(help="The connection's name, or a URL.", metavar="NAME")]
+_Module = Annotated[
+    str | None,
+    typer.Option("-m", "--module", help="The module with the definitions, such as shop.definitions."),
+]
+_File = Annotated[str | None, typer.Option("-f", "--file", help="The Python file with the definitions.")]
+_Column = Annotated[str, typer.Argument(help="An asset's key and a column: a.b.column.", metavar="COLUMN")]
+_Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 _Debug = Annotated[bool, typer.Option("-d", "--debug", help="With an error, show the types of its causes.")]
 
 
@@ -207,6 +214,121 @@ def conns_exec(
         from mainstem.cli.conns import execute  # noqa: PLC0415 - so that --help answers at once
 
         return execute(name, sql, limit, chosen_output(output))
+
+    run_command(body, debug=debug)
+
+
+@app.command()
+def graph(
+    explain: Annotated[  # noqa: ARG001 - there is nothing else yet that it could do
+        bool, typer.Option("--explain", help="Tell each joint, and why: the default.")
+    ] = True,
+    module: _Module = None,
+    file: _File = None,
+    json: _Json = False,
+    debug: _Debug = False,
+) -> None:
+    """Tell which assets of a Dagster project are joined by their tables, and why.
+
+    Without -m or -f, the definitions are those of the pyproject.toml, as for `dagster` and `dg`.
+
+    For example:
+
+    $ mainstem graph --explain -m shop.definitions
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.graph import explain_graph  # noqa: PLC0415 - it imports Dagster
+
+        return explain_graph(module, file, as_json=json)
+
+    run_command(body, debug=debug)
+
+
+@app.command()
+def lineage(  # noqa: PLR0917 - typer hands them over by name
+    column: _Column,
+    down: Annotated[bool, typer.Option("--down", help="What is made of it, not what it is made of.")] = False,
+    module: _Module = None,
+    file: _File = None,
+    json: _Json = False,
+    debug: _Debug = False,
+) -> None:
+    """Show what a column is made of, through all tools, up to the sources.
+
+    With DAGSTER_HOME set, what the latest runs have found out counts.
+
+    For example:
+
+    $ mainstem lineage customers.lifetime_value
+
+    $ mainstem lineage data.orders.amount --down --json
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.graph import show_lineage  # noqa: PLC0415 - it imports Dagster
+
+        return show_lineage(column, module, file, down=down, as_json=json)
+
+    run_command(body, debug=debug)
+
+
+@app.command()
+def impact(
+    column: _Column, module: _Module = None, file: _File = None, json: _Json = False, debug: _Debug = False
+) -> None:
+    """List what depends on a column: columns, assets, checks.
+
+    For example:
+
+    $ mainstem impact data.orders.amount
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.graph import show_impact  # noqa: PLC0415 - it imports Dagster
+
+        return show_impact(column, module, file, as_json=json)
+
+    run_command(body, debug=debug)
+
+
+@app.command()
+def status(module: _Module = None, file: _File = None, json: _Json = False, debug: _Debug = False) -> None:
+    """Show each asset of the graph: when it was made, its rows, why it is stale, failing checks, schedules.
+
+    DAGSTER_HOME names the folder of the Dagster instance.
+
+    For example:
+
+    $ mainstem status
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.status import show_status  # noqa: PLC0415 - it imports Dagster
+
+        return show_status(module, file, as_json=json)
+
+    run_command(body, debug=debug)
+
+
+@app.command()
+def report(
+    output: Annotated[str, typer.Option("-o", "--output", help="The file to write.")] = "report.html",
+    module: _Module = None,
+    file: _File = None,
+    debug: _Debug = False,
+) -> None:
+    """Write the status of the graph as one HTML page, with the graph drawn.
+
+    For example:
+
+    $ mainstem report -o report.html
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.status import write_report  # noqa: PLC0415 - it imports Dagster
+
+        return write_report(module, file, output)
 
     run_command(body, debug=debug)
 

@@ -11,9 +11,9 @@ from mainstem.connections.contents import Contents, Entry, add_entry, noted
 from mainstem.connections.model import Connection, Secret
 from mainstem.connections.variables import Variables
 from mainstem.connections.yamltext import Value, YamlDocument, YamlNode
-from mainstem.errors import Position
+from mainstem.errors import ConnectionConfigError, Position
 
-__all__ = ["read_dbt_profiles"]
+__all__ = ["read_dbt_profiles", "read_dbt_target"]
 
 # The one piece of Jinja that we resolve, and filters that change a type: our values are text.
 _ENV_VAR = re.compile(
@@ -112,3 +112,36 @@ def _text(template: str, environment: Variables, node: YamlNode) -> str | Secret
 def _value(match: re.Match[str], environment: Variables) -> str | None:
     defaults = (match[group] for group in ("single", "double", "number"))
     return environment.get(match["name"], next((text for text in defaults if text is not None), None))
+
+
+def read_dbt_target(
+    text: str, where: str, profile: str, target: str | None, environment: Mapping[str, str]
+) -> Connection:
+    """Read one output of one profile.
+
+    Args:
+        text: The document.
+        where: Its name in errors.
+        profile: The profile.
+        target: Its output; ``None`` for the one that it names itself.
+        environment: What ``env_var`` reads.
+
+    Raises:
+        ConnectionConfigError: There is none, or it has other Jinja than ``env_var``.
+    """
+    variables = Variables(lambda: environment)
+    document = YamlDocument(text, where)
+    found = document.items(document.root).get(profile)
+    if found is None:
+        raise ConnectionConfigError(f"{where} has no profile {profile}.")
+    items = document.items(found)
+    if target is None:
+        said = (
+            _rendered(document.value(items["target"]), variables, found) if "target" in items else "default"
+        )
+        target = str(said)
+    contents = read_dbt_profiles(text, where, variables)
+    entry = contents.entries.get(f"{profile}_{target}".upper())
+    if entry is None:
+        raise ConnectionConfigError(f"{where}: the profile {profile} has no output {target}.")
+    return entry.open()

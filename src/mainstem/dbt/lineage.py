@@ -147,6 +147,9 @@ class _Query:
             validate_qualify_columns=False,
             identify=False,
         )
+        if any(isinstance(each.this, exp.Subquery) for each in self._expression.find_all(exp.Lateral)):
+            # sqlglot takes its columns for those of the table beside it.
+            raise SqlglotError("The columns of a lateral subquery are not traced.")
         scope = build_scope(self._expression)
         if scope is None or not isinstance(self._expression, exp.Query):
             raise SqlglotError("This is no query.")

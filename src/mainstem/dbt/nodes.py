@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import dagster as dg
 
-from mainstem.assets import ExecutionContext, runs_assets
+from mainstem.assets import ExecutionContext, runs_assets, wired_keys_of
 from mainstem.dbt.manifest import Manifest, attached_node, is_asset
 from mainstem.dbt.project import DbtProject
 from mainstem.dbt.translator import UNIQUE_ID, DagsterDbtTranslator, check_name, key_of
@@ -80,7 +81,13 @@ class RunNodes:
         """Return the key of a node's asset, or of a source's, without asking whether it is one."""
         if unique_id in self.assets:
             return self.assets[unique_id]
-        return key_of(self._translator, self.manifest, unique_id, self._project)
+        key = key_of(self._translator, self.manifest, unique_id, self._project)
+        return self._wired.get(key, key)
+
+    @cached_property
+    def _wired(self) -> Mapping[dg.AssetKey, dg.AssetKey]:
+        """The sources that another tool's assets turned out to be."""
+        return wired_keys_of(self._assets_def)
 
 
 def assets_def_of(context: ExecutionContext | None) -> dg.AssetsDefinition | None:

@@ -84,6 +84,11 @@ class DbtProject:
         return str(self._settings["name"])
 
     @property
+    def profile_name(self) -> str:
+        """The profile: the given one, else the one that its ``dbt_project.yml`` names."""
+        return self.profile or str(self._settings.get("profile") or self.name)
+
+    @property
     def manifest_path(self) -> Path:
         """Where dbt writes the manifest."""
         return self.project_dir / self.target_path / "manifest.json"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
 
-from mainstem.assets import attach_definition, definition_metadata, definition_of
+from mainstem.assets import AssetColumns, AssetTables, attach_definition, definition_metadata, definition_of
 from mainstem.dbt.manifest import Manifest, attached_node, is_asset_id, is_test_id, node_of, parents_of
 from mainstem.dbt.project import DbtProject
 from mainstem.dbt.selection import DbtSelection, selected_ids
-from mainstem.dbt.translator import DagsterDbtTranslator, key_of, save_lineage, spec_of
+from mainstem.dbt.translator import UNIQUE_ID, DagsterDbtTranslator, key_of, save_lineage, spec_of
 from mainstem.errors import ConfigError
 
 __all__ = ["DbtDefinition", "build_specs", "definition_behind"]
@@ -45,6 +45,32 @@ class DbtDefinition:
     def key(self, unique_id: str) -> dg.AssetKey:
         """Return the key of a node's asset."""
         return key_of(self.translator, self.manifest, unique_id, self.project)
+
+    def tables_of(
+        self, specs: Sequence[dg.AssetSpec], resources: Mapping[str, object]
+    ) -> Mapping[dg.AssetKey, AssetTables]:
+        """Return the tables of the assets, and of the sources that they read."""
+        from mainstem.dbt.identity import tables_of_nodes  # noqa: PLC0415 - only `wire` asks
+
+        return tables_of_nodes(self.manifest, self.translator, self.project, specs, resources)
+
+    def columns_of(self, specs: Sequence[dg.AssetSpec]) -> Mapping[dg.AssetKey, AssetColumns]:
+        """Return the column lineage of the assets, as far as the SQL in the manifest tells it."""
+        from mainstem.dbt.planned_lineage import PlannedLineage  # noqa: PLC0415 - it takes a while to import
+
+        planned = PlannedLineage(self.manifest, getattr(self.manifest, "folder", None))
+        found = {}
+        for spec in specs:
+            uid = spec.metadata.get(UNIQUE_ID)
+            if uid is not None:
+                columns = planned.of(uid).items()
+                lineage = {
+                    name: [dg.TableColumnDep(self.key(other), column) for other, column in origins]
+                    for name, origins in columns
+                }
+                found[spec.key] = AssetColumns(lineage)
+        planned.save()
+        return found
 
 
 def definition_behind(assets_def: dg.AssetsDefinition) -> DbtDefinition | None:

@@ -9,6 +9,7 @@ import dagster as dg
 from dlt import Pipeline
 from dlt.extract.source import DltSource
 
+from mainstem.assets import AssetTables
 from mainstem.dlt.translator import DagsterDltTranslator, DltResourceTranslatorData
 from mainstem.errors import ConfigError
 
@@ -30,6 +31,16 @@ class DltDefinition:
     translator: DagsterDltTranslator
     nested: Mapping[str, Sequence[str]] = field(default_factory=dict)
     configurable: bool = False
+
+    def tables_of(
+        self,
+        specs: Sequence[dg.AssetSpec],
+        resources: Mapping[str, object],  # noqa: ARG002 - the pipeline has its own destination
+    ) -> Mapping[dg.AssetKey, AssetTables]:
+        """Return the tables of the assets, and of what they read."""
+        from mainstem.dlt.identity import tables_of_resources  # noqa: PLC0415 - only `wire` asks
+
+        return tables_of_resources(self, specs)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class DagsterDltTranslator:
         resource = data.resource
         arguments: Mapping[str, Any] = {}
         with suppress(TypeError):  # it has none
-            arguments = resource.explicit_args
+            arguments = resource.explicit_args or {}
         database = _database(arguments.get("credentials"))
         parts = (arguments.get("schema"), arguments.get("table")) if database else ()
         return dg.AssetSpec(

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import definition_metadata
+from mainstem.assets import AssetColumns, AssetTables, definition_metadata
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints import open_source
 from mainstem.errors import ReplicationError
@@ -33,11 +33,13 @@ class SlingDefinition:
     Attributes:
         replication: The document, checked.
         translator: The user's, or the default one.
+        connections: Where connections are found, besides a resource and the environment.
     """
 
     # Not in its repr: the values of `env` are in it.
     replication: Replication = field(repr=False)
     translator: DagsterSlingTranslator
+    connections: Connections | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -57,7 +59,7 @@ class SlingDefinition:
             ReplicationError: Something is wrong with it, or there is no snapshot for a wildcard.
         """
         replication = expand_for_definitions(load_config(config), connections)
-        return cls(replication, translator or DagsterSlingTranslator())
+        return cls(replication, translator or DagsterSlingTranslator(), connections)
 
     @classmethod
     def live(
@@ -136,6 +138,20 @@ class SlingDefinition:
         if partitions_def is None:
             return list(self.specs.values())
         return [spec.replace_attributes(partitions_def=partitions_def) for spec in self.specs.values()]
+
+    def tables_of(
+        self, specs: Sequence[dg.AssetSpec], resources: Mapping[str, object]
+    ) -> Mapping[dg.AssetKey, AssetTables]:
+        """Return the tables that the assets' streams read and write."""
+        from mainstem.sling.identity import tables_of_streams  # noqa: PLC0415 - only `wire` asks
+
+        return tables_of_streams(self, specs, resources)
+
+    def columns_of(self, specs: Sequence[dg.AssetSpec]) -> Mapping[dg.AssetKey, AssetColumns]:
+        """Return what the assets' columns are made of, as far as the document tells."""
+        from mainstem.sling.planned_columns import planned_columns  # noqa: PLC0415 - only lineage asks
+
+        return planned_columns(self, specs)
 
     def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
         """The streams that write these assets, in the order of the document."""

@@ -8,7 +8,14 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import AssetReport, CheckReport, ExecutionContext, definition_of, runs_assets
+from mainstem.assets import (
+    AssetReport,
+    CheckReport,
+    ExecutionContext,
+    definition_of,
+    runs_assets,
+    wired_keys_of,
+)
 from mainstem.connections import Connection
 from mainstem.errors import ReplicationFailedError
 from mainstem.events import ReplicationFinished, StreamPublished
@@ -91,6 +98,7 @@ def reports(
             yield published.report
     done = {published.stream for published in before}
     streams = [name for name in request.streams if name not in done]
+    wired = wired_keys_of(context.assets_def) if runs_assets(context) else {}
     finished: ReplicationFinished | None = None
     if streams:
         wanted = Request(definition, streams, request.overrides, request.debug)
@@ -99,7 +107,7 @@ def reports(
                 log.take(event)
                 if isinstance(event, StreamPublished):
                     metadata = {**more(event.report), **checks.metadata(event.report)}
-                    yield _asset_report(definition, event.report, metadata)
+                    yield _asset_report(definition, event.report, metadata, wired)
                 elif isinstance(event, ReplicationFinished):
                     finished = event
     failures = finished.failures if finished else ()
@@ -123,10 +131,16 @@ def _selected_keys(context: ExecutionContext) -> Collection[dg.AssetKey] | None:
         return None
 
 
-def _asset_report(definition: SlingDefinition, report: StreamReport, more: Mapping[str, Any]) -> AssetReport:
+def _asset_report(
+    definition: SlingDefinition,
+    report: StreamReport,
+    more: Mapping[str, Any],
+    wired: Mapping[dg.AssetKey, dg.AssetKey],
+) -> AssetReport:
     upstream = definition.source_of(report.stream)
     lineage = None
     if upstream is not None:
+        upstream = wired.get(upstream, upstream)
         lineage = {
             column.name: [dg.TableColumnDep(upstream, source) for source in column.sources]
             for column in report.columns

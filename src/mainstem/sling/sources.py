@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import column_metadata, table_metadata
+from mainstem.assets import attach_definition, column_metadata, table_metadata
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints.base import split_name
 from mainstem.errors import ConfigError, ConnectionConfigError
@@ -68,12 +68,15 @@ def build_sling_source_specs(
     snapshot = _snapshot(definition.replication)
     system = snapshot.type if snapshot else _system(definition.replication, connections)
     return [
-        dg.AssetSpec(
-            key=node.key,
-            group_name=group_name,
-            kinds={system} if system else None,
-            automation_condition=automation_condition,
-            **_described(node.stream, snapshot, system),
+        attach_definition(
+            dg.AssetSpec(
+                key=node.key,
+                group_name=group_name,
+                kinds={system} if system else None,
+                automation_condition=automation_condition,
+                **_described(node.stream, snapshot, system),
+            ),
+            definition,
         )
         for node in source_nodes(definition)
         if node.key not in exclude

@@ -1,0 +1,104 @@
+"""`mainstem graph`, `lineage` and `impact`: what the tables and columns of a project are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.text import Text
+from rich.tree import Tree
+
+from mainstem.cli.exits import DONE
+from mainstem.cli.output import json_line, show
+from mainstem.graph import explained, wire
+from mainstem.graph.columns import ColumnGraph, ColumnNode, column_graph
+from mainstem.graph.history import latest_metadata, the_instance
+from mainstem.graph.load import load_definitions
+
+__all__ = ["explain_graph", "show_impact", "show_lineage"]
+
+
+def explain_graph(module: str | None, file: str | None, *, as_json: bool) -> int:
+    """Tell each joint of the graph and why, and what is not known."""
+    wiring = explained(load_definitions(module, file))
+    joints = sorted(wiring.joints, key=lambda joint: (str(joint.consumer), str(joint.dependency)))
+    unknown = {key.to_user_string(): list(why) for key, why in sorted(wiring.unknown.items())}
+    if as_json:
+        told = [
+            {
+                "asset": joint.consumer.to_user_string(),
+                "dependency": joint.dependency.to_user_string(),
+                "is": joint.producer.to_user_string(),
+                "table": str(joint.table),
+                "because": joint.because,
+            }
+            for joint in joints
+        ]
+        json_line({"joints": told, "unknown": unknown})
+        return DONE
+    for joint in joints:
+        show(
+            Text.assemble(
+                (joint.consumer.to_user_string(), "bold"),
+                f" reads {joint.dependency.to_user_string()}, which is ",
+                (joint.producer.to_user_string(), "bold"),
+                f"\n  {joint.because}",
+            )
+        )
+    show(Text(f"{len(joints)} joints"))
+    for key, why in unknown.items():
+        show(Text(f"{key}: its tables are not known\n  " + "\n  ".join(why), style="yellow"))
+    return DONE
+
+
+def show_lineage(column: str, module: str | None, file: str | None, *, down: bool, as_json: bool) -> int:
+    """Show what a column is made of, or what is made of it, as a tree."""
+    graph = _graph(module, file)
+    found = graph.find(column)
+    node = graph.downstream(found) if down else graph.upstream(found)
+    if as_json:
+        json_line(_data(node))
+    else:
+        show(_tree(node))
+    return DONE
+
+
+def show_impact(column: str, module: str | None, file: str | None, *, as_json: bool) -> int:
+    """List what depends on a column: columns, assets, checks."""
+    graph = _graph(module, file)
+    found = graph.find(column)
+    columns = sorted({str(each) for each in graph.downstream(found).columns()})
+    named = {each.asset for each in graph.downstream(found).columns()}
+    readers = graph.readers(found)
+    assets = sorted({key.to_user_string() for key in [*named, *readers]})
+    checks = sorted(
+        f"{key.to_user_string()}:{check}" for key in [*named, *readers] for check in graph.checks.get(key, ())
+    )
+    if as_json:
+        json_line({"column": str(found), "columns": columns, "assets": assets, "checks": checks})
+        return DONE
+    for title, listed in (("columns", columns), ("assets", assets), ("checks", checks)):
+        show(Text(f"{len(listed)} {title}", style="bold"))
+        for each in listed:
+            show(Text(f"  {each}"))
+    return DONE
+
+
+def _graph(module: str | None, file: str | None) -> ColumnGraph:
+    defs = wire(load_definitions(module, file))
+    with the_instance(needed=False) as instance:
+        return column_graph(defs, latest_metadata(instance))
+
+
+def _data(node: ColumnNode) -> dict[str, Any]:
+    own: dict[str, Any] = {"asset": node.column.asset.to_user_string(), "column": node.column.name}
+    if node.seen:
+        own["seen"] = True
+    return {**own, "columns": [_data(other) for other in node.others]}
+
+
+def _tree(node: ColumnNode, under: Tree | None = None) -> Tree:
+    told = Text(f"{node.column}{' …' if node.seen else ''}")
+    tree = under.add(told) if under is not None else Tree(told, guide_style="dim")
+    for other in node.others:
+        _tree(other, tree)
+    return tree
