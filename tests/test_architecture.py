@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
     "state": {"errors", "schema", "connections", "endpoints"},
-    "transfer": PLANNING | {"strategies", "settings", "transform", "state"},
+    "ahead": set(),
+    "transfer": PLANNING | {"strategies", "settings", "transform", "state", "ahead"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
     "session": PLANNING | {"settings", "state", "transfer"},
     "queueing": DOCUMENT,
