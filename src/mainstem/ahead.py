@@ -15,6 +15,8 @@ __all__ = ["read_ahead"]
 # Read already and not taken yet; one more is being read, and one is being written.
 _BATCHES = 2
 _PATIENCE = 1.0
+# Small tables end before a thread is worth its start.
+_WITHOUT_THREAD = 2
 
 
 @contextmanager
@@ -52,10 +54,16 @@ class _Ahead(Iterator[pa.RecordBatch]):
         self._unwanted = threading.Event()
         self._thread: threading.Thread | None = None
         self._over = False
+        # Ctrl-C reaches the main thread alone: it waits where it can be interrupted.
+        is_main = threading.current_thread() is threading.main_thread()
+        self._inline = 0 if is_main else _WITHOUT_THREAD
 
     def __next__(self) -> pa.RecordBatch:
         if self._over:
             raise StopIteration
+        if self._inline:
+            self._inline -= 1
+            return next(self._batches)
         if self._thread is None:
             self._thread = threading.Thread(target=self._read, name="mainstem-read", daemon=True)
             self._thread.start()

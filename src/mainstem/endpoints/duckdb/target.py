@@ -14,7 +14,7 @@ from typing_extensions import override
 from mainstem.endpoints.base import CatalogEntry
 from mainstem.endpoints.duckdb import catalog
 from mainstem.endpoints.duckdb.connecting import duckdb_errors
-from mainstem.endpoints.duckdb.loader import StreamLoader
+from mainstem.endpoints.duckdb.loader import RowGroupLoader
 from mainstem.endpoints.duckdb.memory import Cache
 from mainstem.endpoints.duckdb.rebuilding import change_statements
 from mainstem.endpoints.duckdb.source import DuckDBSource
@@ -133,7 +133,7 @@ class DuckDB(DuckDBSource, SqlTarget):
     @contextmanager
     def loader(
         self, place: Relation, schema: pa.Schema, beforehand: Sequence[str] = ()
-    ) -> Iterator[StreamLoader]:
+    ) -> Iterator[RowGroupLoader]:
         """Open a way into a table.
 
         Args:
@@ -143,7 +143,7 @@ class DuckDB(DuckDBSource, SqlTarget):
         """
         name, cache = self.connection.name, Cache(self._writing, self.database)
         with self._cursor() as cursor:
-            loader = StreamLoader(name, cursor, self.qualified(place), schema, cache)
+            loader = RowGroupLoader(name, cursor, self.qualified(place), schema, cache)
             try:
                 # Of this connection alone: a row group goes to the file as soon as it is full. A user who
                 # locked the configuration has chosen.
@@ -153,7 +153,9 @@ class DuckDB(DuckDBSource, SqlTarget):
                     _begin(cursor, beforehand)
                 yield loader
             finally:
-                loader.give_up()
+                if not loader.closed:
+                    with suppress(duckdb.Error):
+                        cursor.rollback()
 
     @override
     def is_staging(self, place: Relation) -> bool:

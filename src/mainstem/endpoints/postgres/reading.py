@@ -43,9 +43,9 @@ class ArrowSession:
             raise
 
     def run(self, sql: str) -> None:
-        """Run a statement that gives no rows, or none that anybody wants."""
+        """Run a short statement that gives no rows, or none that anybody wants."""
         with self._statement(sql) as statement:
-            self._waited(statement.execute_update)
+            statement.execute_update()
 
     @contextmanager
     def query(self, sql: str) -> Iterator[pa.RecordBatchReader]:
@@ -77,7 +77,12 @@ class ArrowSession:
             statement.close()
 
     def _waited(self, call: Callable[[], _T]) -> _T:
-        """Wait for a call in a thread of its own, so that Ctrl-C ends the waiting, and then the call."""
+        """Wait for a call so that Ctrl-C ends the waiting, and then the call.
+
+        Ctrl-C reaches the main thread alone, and there not before the driver comes back.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return call()
         answers: SimpleQueue[tuple[_T | None, BaseException | None]] = SimpleQueue()
 
         def answer() -> None:
