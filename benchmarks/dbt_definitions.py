@@ -165,7 +165,7 @@ def sql(layer: int, number: int) -> str:
         return "select 1 as id, 'a' as name, 1.5 as amount, current_date as day\n"
     first, second = (f"m_{layer - 1:02}_{parent:03}" for parent in (number, (number * 7 + 1) % LAYER))
     tables = f"{{{{ ref('{first}') }}}} as a join {{{{ ref('{second}') }}}} as b on a.id = b.id"
-    return f"select a.id, a.name, a.amount + b.amount as amount, b.day from {tables}\n"  # noqa: S608 - our own
+    return f"select a.id, a.name, a.amount + b.amount as amount, b.day from {tables}\n"
 
 
 def dbt() -> str:

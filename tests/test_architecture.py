@@ -49,8 +49,10 @@ MAY_IMPORT = {
     "quarantine": {"schema", "endpoints", "constraint"},
     "state": {"errors", "schema", "connections", "endpoints", "files"},
     "widening": {"errors", "events"},
+    # Batches that are read while others are written.
+    "ahead": set(),
     "transfer": PLANNING
-    | {"strategies", "settings", "transform", "constraint", "quarantine", "state", "hooking"},
+    | {"strategies", "settings", "transform", "constraint", "quarantine", "state", "hooking", "ahead"},
     # A run for the user's own monitoring.
     "telemetry": {"errors", "events", "report"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.

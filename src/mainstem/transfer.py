@@ -8,9 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from mainstem.ahead import read_ahead
 from mainstem.connections import is_secret
 from mainstem.constraint import ConstraintCheck
-from mainstem.endpoints import KeyProfile, Staging, Step
+from mainstem.endpoints import KeyProfile, Query, Staging, Step
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
 from mainstem.hooking import StreamHooks
@@ -106,11 +107,15 @@ class Transfer:
         # Left before the publish, so that the source keeps nothing open that the target may wait for.
         with ExitStack() as reading:
             with self._phase("read"):
-                batches = reading.enter_context(self._facts.source.read(plan.query))
+                batches = self._read(reading, plan.query)
             for batch in self._batches(batches, staging, plan.columns):
                 self.rows += batch.num_rows
                 self.bytes += batch.nbytes
                 yield BatchStaged(self._stream.name, self.rows, self.bytes)
+
+    def _read(self, reading: ExitStack, query: Query) -> Iterator[pa.RecordBatch]:
+        source = self._facts.source
+        return reading.enter_context(read_ahead(reading.enter_context(source.read(query)), source.cancel))
 
     def _batches(
         self, batches: Iterator[pa.RecordBatch], staging: Staging, columns: Sequence[PlannedColumn]
@@ -209,7 +214,7 @@ class Transfer:
         keys = opened.enter_context(target.stage(plan.target, schema, purpose="keys"))
         with ExitStack() as reading:
             with self._phase("read"):
-                batches = reading.enter_context(self._facts.source.read(plan.missing.query))
+                batches = self._read(reading, plan.missing.query)
             for _ in self._batches(batches, keys, columns):
                 pass
         if not keys.complete() and not self._settings.allow_empty:

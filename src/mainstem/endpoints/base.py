@@ -151,8 +151,9 @@ class Endpoint(ABC):
         """
 
     def quoted(self, identifier: str) -> str:
-        """Quote an identifier for the system's SQL."""
-        return exp.to_identifier(identifier, quoted=True).sql(self.dialect)
+        """Quote an identifier for the system's SQL: in double quotes, as the standard has it."""
+        doubled = identifier.replace('"', '""')
+        return f'"{doubled}"'
 
     def qualified(self, relation: Relation) -> str:
         """Write a relation's whole name for the system's SQL, each part quoted."""

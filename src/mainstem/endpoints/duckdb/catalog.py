@@ -33,6 +33,9 @@ SELECT schema_name, name, is_view, comment, estimated_size FROM ({_RELATIONS}) A
  WHERE lower(database_name) = lower(coalesce($1, current_database()))
 """
 
+# DuckDB's names have no case.
+_FOUND = f"{_IN_DATABASE} AND lower(schema_name) = lower($2) AND lower(name) = lower($3)"
+
 _SCHEMAS = """
 SELECT schema_name FROM duckdb_schemas()
  WHERE schema_name NOT IN ('information_schema', 'pg_catalog')
@@ -70,11 +73,11 @@ def find_relation(
         relation: What is looked for.
         schema: Its schema, where it names none.
     """
-    rows = connection.execute(_IN_DATABASE, [relation.database]).fetchall()
-    for owner, name, is_view, comment, _ in rows:
-        if (owner.lower(), name.lower()) == (schema.lower(), relation.name.lower()):
-            return CatalogEntry(Relation(owner, name, relation.database), is_view), comment
-    return None
+    row = connection.execute(_FOUND, [relation.database, schema, relation.name]).fetchone()
+    if row is None:
+        return None
+    owner, name, is_view, comment, _ = row
+    return CatalogEntry(Relation(owner, name, relation.database), is_view), comment
 
 
 def describe_relation(
@@ -92,12 +95,10 @@ def describe_relation(
         RelationNotFoundError: It is not there.
     """
     database = _known_database(connection, relation.database, where)
-    rows = connection.execute(_IN_DATABASE, [database]).fetchall()
-    schemas = {row[0] for row in connection.execute(_SCHEMAS, [database]).fetchall()}
-    schema = match_name(schema, schemas, what="schema", where=where)
-    known = {row[1]: row for row in rows if row[0] == schema}
-    name = match_name(relation.name, known, what="table", where=f"schema {schema} of {where}")
-    _, _, is_view, comment, estimate = known[name]
+    row = connection.execute(_FOUND, [database, schema, relation.name]).fetchone()
+    if row is None:
+        raise _not_there(connection, Relation(schema, relation.name, database), where)
+    schema, name, is_view, comment, estimate = row
     found = Relation(schema, name, database)
     columns = connection.execute(_COLUMNS, [database, schema, name]).fetchall()
     if is_view:
@@ -131,6 +132,21 @@ def _columns_of_view(
         described(column.name, column.native_type, comment=comments.get(column.name))
         for column in describe_sql(connection, f"SELECT * FROM {whole}")
     ]
+
+
+def _not_there(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, where: str
+) -> RelationNotFoundError:
+    """Say what is missing, and what there is instead."""
+    rows = connection.execute(_IN_DATABASE, [relation.database]).fetchall()
+    schemas = {row[0] for row in connection.execute(_SCHEMAS, [relation.database]).fetchall()}
+    try:
+        schema = match_name(relation.schema or "", schemas, what="schema", where=where)
+        known = [row[1] for row in rows if row[0] == schema]
+        match_name(relation.name, known, what="table", where=f"schema {schema} of {where}")
+    except RelationNotFoundError as error:
+        return error
+    return RelationNotFoundError(f"There is no table {relation} in {where} any more.")
 
 
 def _known_database(connection: duckdb.DuckDBPyConnection, database: str | None, where: str) -> str | None:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pyarrow as pa
 
 from mainstem.connections import Connection
+from mainstem.endpoints.postgres.reading import ArrowSession
 from mainstem.errors import ConnectError, EndpointError, LossyTypeError, TargetBusyError
 
 __all__ = ["Session", "driver_errors", "open_reader", "open_session", "server_errors"]
@@ -82,15 +82,14 @@ def open_session(connection: Connection) -> Session:
         raise _connect_error(connection, error) from error
 
 
-def open_reader(connection: Connection) -> Any:
+def open_reader(connection: Connection) -> ArrowSession:
     """Connect for reading Arrow batches.
 
     Raises:
         ConnectError: The server cannot be reached, or refused the credentials.
     """
     try:
-        # With the driver's own transactions it would always sit in one, and some servers end such a session.
-        return adbc.connect(_conninfo(connection), autocommit=True)
+        return ArrowSession(_conninfo(connection))
     except adbc_driver_manager.Error as error:
         raise _connect_error(connection, error) from error
 

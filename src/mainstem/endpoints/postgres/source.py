@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
@@ -25,6 +25,7 @@ from mainstem.endpoints.postgres.connecting import (
     server_errors,
 )
 from mainstem.endpoints.postgres.names import quoted, text_literal
+from mainstem.endpoints.postgres.reading import ArrowSession
 from mainstem.endpoints.postgres.types import OPAQUE, TYPES, base_name, cast_name
 from mainstem.errors import EndpointError, LossyTypeError
 from mainstem.schema import Column, Relation
@@ -55,7 +56,7 @@ class PostgresSource(Source):
         super().__init__(connection)
         self._closing = threading.Lock()
         self._closed = False
-        self._adbc: Any = None
+        self._arrow: ArrowSession | None = None
         self._session = open_session(connection)
 
     @property
@@ -69,8 +70,8 @@ class PostgresSource(Source):
         with self._closing:
             self._closed = True
             self._session.close()
-            if self._adbc is not None:
-                self._adbc.close()
+            if self._arrow is not None:
+                self._arrow.close()
 
     @override
     def cancel(self) -> None:
@@ -80,8 +81,8 @@ class PostgresSource(Source):
             with suppress(psycopg.Error):
                 self._session.cancel_safe(timeout=5)
             with suppress(adbc_driver_manager.Error):
-                if self._adbc is not None:
-                    self._adbc.adbc_cancel()
+                if self._arrow is not None:
+                    self._arrow.cancel()
 
     @override
     def quoted(self, identifier: str) -> str:
@@ -105,9 +106,8 @@ class PostgresSource(Source):
 
     @override
     def execute(self, sql: str, limit: int | None = None) -> pa.Table:
-        with driver_errors(self.connection.name), self._reader().cursor() as cursor:
-            cursor.execute(sql)
-            return first_rows(cursor.fetch_record_batch(), limit)
+        with driver_errors(self.connection.name), self._reader().query(sql) as reader:
+            return first_rows(reader, limit)
 
     @override
     @contextmanager
@@ -117,12 +117,10 @@ class PostgresSource(Source):
             for column in query.columns
         ]
         sql = self._select(query, carriages)
-        with self._looking() as look:
+        with self._looking() as look, ExitStack() as opened:
             with driver_errors(self.connection.name), _refused_values(query):
-                look.cursor.execute(sql)
-                opened = look.cursor.fetch_record_batch()
-            with opened as reader:
-                yield self._batches(reader, look, query, carriages)
+                reader = opened.enter_context(look.session.query(sql))
+            yield self._batches(reader, look, query, carriages)
 
     def _batches(
         self, reader: pa.RecordBatchReader, look: _Look, query: Query, carriages: Sequence[Carriage]
@@ -218,38 +216,37 @@ class PostgresSource(Source):
             return self.qualified(query.relation), self.quoted(query.relation.name)
         raise EndpointError("A query names neither a table nor SQL.")
 
-    def _reader(self) -> Any:
+    def _reader(self) -> ArrowSession:
         with self._closing:
-            if self._adbc is None:
-                self._adbc = open_reader(self.connection)
-            return self._adbc
+            if self._arrow is None:
+                self._arrow = open_reader(self.connection)
+            return self._arrow
 
     @contextmanager
     def _looking(self) -> Iterator[_Look]:
-        with self._reader().cursor() as cursor:
-            with driver_errors(self.connection.name):
-                look = _Look(cursor)
-            try:
-                yield look
-            finally:
-                look.end()
+        with driver_errors(self.connection.name):
+            look = _Look(self._reader())
+        try:
+            yield look
+        finally:
+            look.end()
 
 
 class _Look:
     """One look at the database, in a transaction that is never left open."""
 
-    def __init__(self, cursor: Any) -> None:
-        self.cursor = cursor
+    def __init__(self, session: ArrowSession) -> None:
+        self.session = session
         self._is_open = True
         for statement in ("begin", _SETTINGS):
-            cursor.execute(statement)
+            session.run(statement)
 
     def end(self) -> None:
         if self._is_open:
             self._is_open = False
             # A connection that broke cannot roll back, and that is not what to tell.
             with suppress(adbc_driver_manager.Error):
-                self.cursor.execute("rollback")
+                self.session.run("rollback")
 
 
 def _has_year(kind: pa.DataType) -> bool:
