@@ -194,7 +194,7 @@ def test_everything_about_an_asset_may_be_said_in_yaml(loads: str) -> None:
                   description: "From {{ resource.source_name }} by {{ pipeline.pipeline_name }}"
                   group_name: shop
                   owners: [team:data]
-                  tags: {tier: 1}
+                  tags: {tier: "1"}
                   metadata: {dataset: "{{ pipeline.dataset_name }}"}
                   kinds: [api]
                   code_version: "2"
