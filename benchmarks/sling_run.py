@@ -73,7 +73,7 @@ def tables(folder: Path, streams: int, rows: int) -> list[str]:
     columns = "i as id, (i * 1.5)::decimal(12,2) as amount, 'name ' || i as name, to_timestamp(i) as at"
     with duckdb.connect(str(folder / "source.duckdb")) as connection:
         for name in names:
-            connection.execute(f"create table {name} as select {columns} from range({rows}) t(i)")  # noqa: S608 - our own
+            connection.execute(f"create table {name} as select {columns} from range({rows}) t(i)")
     return names
 
 
