@@ -150,7 +150,8 @@ class TypeConformance:
     @given(data=st.data())
     def test_any_table_arrives(self, moving: Moving, data: st.DataObject) -> None:
         lacking = moving.source.lacks | moving.target.lacks
-        names = data.draw(st.lists(st.sampled_from(sorted(set(DRAWN) - lacking)), min_size=1, max_size=5))
+        kinds = sorted(name for name in DRAWN if name not in lacking and f"drawn {name}" not in lacking)
+        names = data.draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=5))
         many = data.draw(st.integers(1, 5))
         columns: dict[str, pa.Array[Any]] = {"id": pa.array(list(range(many)), pa.int64())}
         for index, name in enumerate(names):
