@@ -20,7 +20,18 @@ import pytest
 
 from mainstem import ReplicationReport, replicate
 from mainstem.connections import Connection
-from mainstem.endpoints import AddColumn, ChangeType, Delete, Empty, Insert, Key, Swap, TableKey, Update
+from mainstem.endpoints import (
+    AddColumn,
+    ChangeType,
+    Delete,
+    Empty,
+    Insert,
+    Key,
+    Swap,
+    TableKey,
+    Update,
+    locks,
+)
 from mainstem.endpoints.base import Query, SourceTable
 from mainstem.endpoints.sqlite import SQLite, connecting, filelock
 from mainstem.endpoints.steps import Deduplicate, Step
@@ -933,7 +944,7 @@ def test_two_processes_write_one_table_one_after_the_other(
             with endpoint.locked(Relation("main", "another")):
                 pass
             with monkeypatch.context() as patched:
-                patched.setattr(filelock, "LOCK_SECONDS", 0.1)
+                patched.setattr(locks, "LOCK_SECONDS", 0.1)
                 with (
                     pytest.raises(TargetBusyError, match="being written by another run"),
                     endpoint.locked(Relation("main", "t")),

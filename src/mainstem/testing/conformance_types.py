@@ -155,6 +155,8 @@ class TypeConformance:
         columns: dict[str, pa.Array[Any]] = {"id": pa.array(list(range(many)), pa.int64())}
         for index, name in enumerate(names):
             kind, values = DRAWN[name]
+            if "far moments" in lacking:
+                values = NEAR_MOMENTS.get(name, values)
             drawn = data.draw(st.lists(st.none() | values(), min_size=many, max_size=many))
             columns[f"c{index}"] = pa.array(drawn, kind)
         moving.source.put("orders", pa.table(columns))
@@ -181,6 +183,11 @@ def _exact(value: Any) -> Any:
 
 # What every system can store as it is; the edges of each are in VALUES.
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=40)
+# For a system that reckons with moments as floating seconds.
+NEAR_MOMENTS: dict[str, Callable[[], st.SearchStrategy[Any]]] = {
+    "timestamp": lambda: st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)),
+    "timestamptz": lambda: st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
+}
 DRAWN: dict[str, tuple[pa.DataType, Callable[[], st.SearchStrategy[Any]]]] = {
     "bool": (pa.bool_(), st.booleans),
     "int32": (pa.int32(), lambda: st.integers(-(2**31), 2**31 - 1)),
