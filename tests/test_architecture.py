@@ -45,7 +45,7 @@ MAY_IMPORT = {
     # The stages at which hooks run.
     "hooking": PLANNING | {"hooks"},
     # Rows that break a constraint.
-    "constraint": {"errors", "expressions", "plan", "types"},
+    "constraint": {"errors", "report", "expressions", "plan", "types"},
     "quarantine": {"schema", "endpoints", "constraint"},
     "state": {"errors", "schema", "connections", "endpoints", "files"},
     "widening": {"errors", "events"},
@@ -73,7 +73,7 @@ MAY_IMPORT = {
     # Above the core of the adapters, beside them: it knows none of them.
     "graph": {"errors", "identity", "connections", "assets"},
     # The adapters are strangers to each other; only Sling's has the engine as its tool.
-    "sling": PLANNING | {"engine", "assets", "identity", "reconcile", "settings"},
+    "sling": PLANNING | {"engine", "assets", "identity", "reconcile", "settings", "constraint"},
     "dlt": {"errors", "report", "assets", "identity", "connections"},
     "dbt": {"_version", "errors", "report", "assets", "identity", "connections"},
     # The command line knows the engine and all below it, the graph, and no adapter.

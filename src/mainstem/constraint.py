@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from mainstem.errors import ConstraintError
+from mainstem.errors import ConstraintError, shortened
 from mainstem.expressions import json_rows
 from mainstem.plan import ConstraintPlan, PlannedColumn
+from mainstem.report import ReportedConstraint
 from mainstem.types import cast_values
 
 __all__ = ["QUARANTINE", "QUARANTINE_SUFFIX", "ConstraintCheck"]
@@ -22,7 +23,6 @@ __all__ = ["QUARANTINE", "QUARANTINE_SUFFIX", "ConstraintCheck"]
 pc: Any = pyarrow.compute
 
 _TOLD = 20
-_SHOWN = 80
 
 QUARANTINE_SUFFIX = "__quarantine"
 _FIELDS: list[tuple[str, pa.DataType]] = [
@@ -47,9 +47,7 @@ class ConstraintCheck:
         opened: Closes what is kept apart.
 
     Attributes:
-        failures: So many values broke a constraint.
         skipped: So many rows were kept apart.
-        notes: The first failures, for people.
     """
 
     def __init__(
@@ -67,9 +65,15 @@ class ConstraintCheck:
         self._opened = opened
         self._kept: Any = None
         self._writer: pa.RecordBatchStreamWriter | None = None
-        self.failures = 0
+        self._counts = [0] * len(plan.checks)
+        self._samples: list[list[str | None]] = [[] for _ in plan.checks]
+        self._notes: list[str] = []
         self.skipped = 0
-        self.notes: list[str] = []
+
+    @property
+    def failures(self) -> int:
+        """So many values broke a constraint."""
+        return sum(self._counts)
 
     def passed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Check a batch as it will be staged, and return its rows that are to be staged.
@@ -80,12 +84,12 @@ class ConstraintCheck:
         """
         held = self._plan.program.run(batch.columns[: len(self._columns)])
         broken: Any = None
-        for (column, text), truth in zip(self._plan.checks, held, strict=True):
+        for number, truth in enumerate(held):
             fails = pc.invert(pc.fill_null(truth, True))
             count = int(pc.sum(fails, min_count=0).as_py())
             if count:
-                self._tell(batch, column, text, fails)
-                self.failures += count
+                self._tell(number, batch, fails)
+                self._counts[number] += count
             broken = fails if broken is None else pc.or_(broken, fails)
         if self._policy != "skip" or not pc.any(broken, min_count=0).as_py():
             return batch
@@ -108,29 +112,52 @@ class ConstraintCheck:
             return []
         more = [f"Further failures are not told: the first {_TOLD} are."] if self.failures > _TOLD else []
         what = {"skip": f"{self.skipped} rows were kept apart", "warn": "the rows were written all the same"}
-        return [f"{self.failures} values broke a constraint; {what[self._policy]}.", *self.notes, *more]
+        return [f"{self.failures} values broke a constraint; {what[self._policy]}.", *self._notes, *more]
 
-    def _tell(self, batch: pa.RecordBatch, column: str, text: str, fails: pa.Array[Any]) -> None:
-        room = 1 if self._policy == "abort" else _TOLD - len(self.notes)
+    def reported(self, quarantine: str | None = None) -> list[ReportedConstraint]:
+        """What became of each constraint.
+
+        Args:
+            quarantine: The table that holds what was kept apart.
+        """
+        return [
+            ReportedConstraint(
+                column,
+                constraint.column,
+                constraint.text,
+                count,
+                self._policy,
+                samples,
+                quarantine if count else None,
+            )
+            for (column, constraint), count, samples in zip(
+                self._plan.checks, self._counts, self._samples, strict=True
+            )
+        ]
+
+    def _tell(self, number: int, batch: pa.RecordBatch, fails: pa.Array[Any]) -> None:
+        column, constraint = self._plan.checks[number]
+        room = 1 if self._policy == "abort" else _TOLD - len(self._notes)
         if room <= 0:
             return
         shown = pc.filter(batch.column(column), fails).slice(0, room)
         for value in cast_values(shown, pa.string()).to_pylist():
-            said = "NULL" if value is None else value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
-            self.notes.append(f"{column}: `{text}` does not hold for {said}")
-        if self._policy == "abort":
-            raise ConstraintError(
-                f"{self.notes[0]}. Nothing was published.",
-                hint="Mend the row, or set SLING_ON_CONSTRAINT_FAILURE to warn or skip.",
-            )
+            if self._policy == "abort":
+                raise ConstraintError(
+                    column=column, declared=constraint.column, constraint=constraint.text, value=value
+                )
+            self._samples[number].append(None if value is None else shortened(value))
+            self._notes.append(f"{column}: `{constraint.text}` does not hold for {shortened(value)}")
 
     def _keep(self, rows: pa.RecordBatch, held: Sequence[pa.Array[Any]]) -> None:
         self.skipped += rows.num_rows
         name, run_id, started = self._stream
         repeat: Any = pa.repeat
         reasons = [
-            pc.if_else(pc.fill_null(truth, True), pa.scalar(None, pa.string()), f"{column}: {text}")
-            for (column, text), truth in zip(self._plan.checks, held, strict=True)
+            pc.if_else(
+                pc.fill_null(truth, True), pa.scalar(None, pa.string()), f"{column}: {constraint.text}"
+            )
+            for (column, constraint), truth in zip(self._plan.checks, held, strict=True)
         ]
         failed = pc.binary_join_element_wise(*reasons, "; ", null_handling="skip")
         columns = [cast_values(values, pa.string()) for values in rows.columns]

@@ -56,11 +56,24 @@ __all__ = [
     "TargetBusyError",
     "UnknownNameError",
     "ValueBreaksTypeError",
+    "shortened",
 ]
 
 
 # So much of a value is told.
 _SHOWN = 100
+
+
+def shortened(value: str | None) -> str:
+    """A value for a message; the end of a long one is left out.
+
+    Example:
+        >>> shortened("a" * 200) == "a" * 100 + "…", shortened(None)
+        (True, 'NULL')
+    """
+    if value is None:
+        return "NULL"
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
 
 
 @dataclass(frozen=True)
@@ -185,16 +198,32 @@ class ValueBreaksTypeError(LossyTypeError):
         self.file = file
         self.line = line
         self.value = value
-        shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
         where = file if line is None else f"{file}:{line}"
         super().__init__(
-            f"{where}: column {column} is {wanted}, but holds {shown!r}.",
+            f"{where}: column {column} is {wanted}, but holds {shortened(value)!r}.",
             hint=hint or f"Declare it: `columns: {{{column}: string}}`.",
         )
 
 
 class ConstraintError(EndpointError):
-    """A row breaks a constraint of `columns`. Nothing was published."""
+    """A row breaks a constraint of `columns`. Nothing was published.
+
+    Attributes:
+        column: The column's name in the target.
+        declared: The name under which the document has the constraint; ``*`` for every column.
+        constraint: The constraint.
+        value: The value that breaks it, as text; ``None`` is NULL.
+    """
+
+    def __init__(self, *, column: str, declared: str, constraint: str, value: str | None) -> None:
+        self.column = column
+        self.declared = declared
+        self.constraint = constraint
+        self.value = value
+        super().__init__(
+            f"{column}: `{constraint}` does not hold for {shortened(value)}. Nothing was published.",
+            hint="Mend the row, or set SLING_ON_CONSTRAINT_FAILURE to warn or skip.",
+        )
 
 
 class HookError(MainstemError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ReportedColumn", "StreamReport"]
+__all__ = ["ReportedColumn", "ReportedConstraint", "StreamReport"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,30 @@ class ReportedColumn:
 
 
 @dataclass(frozen=True)
+class ReportedConstraint:
+    """What became of a constraint on a column.
+
+    Attributes:
+        column: The column's name in the target.
+        declared: The name under which the document has the constraint; ``*`` for every column.
+        text: The constraint.
+        failures: So many values broke it.
+        policy: What became of their rows: ``warn``: they were written; ``skip``: they were kept apart;
+            ``abort``: the stream failed.
+        samples: The first of these values, as text; ``None`` is NULL.
+        quarantine: The table that the rows were put into; ``None`` where none was.
+    """
+
+    column: str
+    declared: str
+    text: str
+    failures: int
+    policy: str
+    samples: Sequence[str | None] = ()
+    quarantine: str | None = None
+
+
+@dataclass(frozen=True)
 class StreamReport:
     """What one stream, resource or model did.
 
@@ -43,6 +67,7 @@ class StreamReport:
         seconds: The stream's own elapsed time.
         columns: The table's columns after the run. Empty where they are not known.
         notes: What the user should know: a type that fell back to text, a source that was empty.
+        constraints: The constraints that its rows were checked for.
         extra: What only this tool knows, by metadata key: values that Dagster accepts as metadata.
     """
 
@@ -56,4 +81,5 @@ class StreamReport:
     seconds: float | None = None
     columns: Sequence[ReportedColumn] = ()
     notes: Sequence[str] = ()
+    constraints: Sequence[ReportedConstraint] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -217,8 +217,9 @@ def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: floa
     """What the stream did, with the table as its readers see it now."""
     found = facts.target.inspect(plan.target)
     extra: dict[str, Any] = {"mode": plan.mode.value}
-    if plan.constraints:
-        extra["constraint_failures"] = transfer.constraint_failures
+    constraints = transfer.constraints
+    if constraints:
+        extra["constraint_failures"] = sum(each.failures for each in constraints)
     if plan.merge_strategy:
         extra["merge_strategy"] = plan.merge_strategy
     if plan.update_key:
@@ -235,6 +236,7 @@ def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: floa
         seconds=seconds,
         columns=_columns(plan, found) if found else [],
         notes=transfer.notes,
+        constraints=constraints,
         extra={key: value for key, value in extra.items() if value is not None},
     )
 

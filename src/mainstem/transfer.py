@@ -18,6 +18,7 @@ from mainstem.hooking import StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan
 from mainstem.quarantine import Quarantine
 from mainstem.replication import Mode, Stream
+from mainstem.report import ReportedConstraint
 from mainstem.settings import Settings
 from mainstem.state import State
 from mainstem.strategies import STRATEGIES, missing_steps
@@ -49,7 +50,6 @@ class Transfer:
         bytes: The same, as Arrow buffers.
         cursor: The update key's greatest value that was published, as text; ``None`` where none was.
         notes: What the user should know.
-        constraint_failures: So many values broke a constraint.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Transfer:
         self.bytes = 0
         self.cursor: str | None = None
         self.notes = list(plan.notes)
-        self.constraint_failures = 0
+        self._quarantine: Quarantine | None = None
         self._check: ConstraintCheck | None = None
 
     def run(self) -> Iterator[Event]:
@@ -92,7 +92,8 @@ class Transfer:
                 yield from self._staged(staging)
             with self._phase("stage"):
                 _check_count(self.rows, staging.complete())
-            self._told_constraints()
+            if self._check:
+                self.notes += self._check.told
             self._hooks.staged(self.rows, self.bytes)
             try:
                 self._published(opened, staging)
@@ -174,19 +175,21 @@ class Transfer:
         policy = self._settings.on_constraint_failure
         return ConstraintCheck(self._plan.constraints, self._plan.columns, policy, about, opened)
 
-    def _told_constraints(self) -> None:
-        if self._check:
-            self.constraint_failures = self._check.failures
-            self.notes += self._check.told
+    @property
+    def constraints(self) -> Sequence[ReportedConstraint]:
+        """What became of the constraints that the rows were checked for."""
+        if self._check is None:
+            return []
+        return self._check.reported(str(self._quarantine.table) if self._quarantine else None)
 
     def _quarantine_steps(self, opened: ExitStack) -> Sequence[Step]:
         """Put the rows that were kept apart beside the target, in the same transaction."""
         if not self._check or not self._check.skipped:
             return []
-        quarantine = Quarantine(self._facts.target, self._plan.target)
-        self.notes.append(f"The rows that were kept apart are in {quarantine.table}.")
+        self._quarantine = Quarantine(self._facts.target, self._plan.target)
+        self.notes.append(f"The rows that were kept apart are in {self._quarantine.table}.")
         with self._phase("stage"):
-            return quarantine.steps(self._check, opened)
+            return self._quarantine.steps(self._check, opened)
 
     def _row_steps(self, staging: Staging) -> Sequence[Step]:
         """How the staged rows become visible; nothing where there are none."""

@@ -86,6 +86,17 @@ def _(event: StreamPublished) -> dict[str, Any]:
             }
             for column in report.columns
         ],
+        "constraints": [
+            {
+                "column": each.column,
+                "constraint": each.text,
+                "failures": each.failures,
+                "policy": each.policy,
+                "samples": list(each.samples),
+                "quarantine": each.quarantine,
+            }
+            for each in report.constraints
+        ],
         "notes": list(report.notes),
     }
 

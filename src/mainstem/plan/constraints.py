@@ -39,5 +39,5 @@ def planned_constraints(
             )
         entries.append(entry)
     builder.stage(entries)
-    checks = [(column.name, constraint.text) for column, constraint in constrained]
+    checks = [(column.name, constraint) for column, constraint in constrained]
     return ConstraintPlan(builder.program(), checks)

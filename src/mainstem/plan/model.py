@@ -152,11 +152,11 @@ class ConstraintPlan:
 
     Attributes:
         program: Computes a truth value for each constraint; NULL is no failure.
-        checks: The constraints, in order: the column's name in the target, and the text.
+        checks: The constraints, in order, each with the column's name in the target.
     """
 
     program: Program
-    checks: Sequence[tuple[str, str]]
+    checks: Sequence[tuple[str, Constraint]]
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,12 @@ class Constraint:
     Attributes:
         text: The expression over ``value``, as it was written.
         position: Where the column's text stands.
+        column: The name under which it stands there; ``*`` for every column.
     """
 
     text: str
     position: Position = field(compare=False, repr=False)
+    column: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -238,4 +240,4 @@ class _Parser:
         text = self._scanner.text[self._scanner.at :].strip()
         if not text:
             self._scanner.fail("a constraint is missing behind the `|`.")
-        return Constraint(text, self._position)
+        return Constraint(text, self._position, self._name)

@@ -9,6 +9,7 @@ import dagster as dg
 
 from mainstem.replication import ReplicationLike
 from mainstem.sling.check_settings import check_specs
+from mainstem.sling.constraint_checks import constraint_specs
 from mainstem.sling.definition import SlingDefinition
 from mainstem.sling.snapshot import Connections
 from mainstem.sling.translator import DagsterSlingTranslator
@@ -55,7 +56,7 @@ def sling_assets(
     return dg.multi_asset(
         name=name,
         specs=definition.asset_specs(partitions_def),
-        check_specs=check_specs(definition),
+        check_specs=[*check_specs(definition), *constraint_specs(definition)],
         can_subset=True,
         partitions_def=partitions_def,
         backfill_policy=backfill_policy,

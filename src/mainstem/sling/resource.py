@@ -17,6 +17,7 @@ from mainstem.replication import Replication, ReplicationLike
 from mainstem.sling.checks import Checks
 from mainstem.sling.cli_engine import CliRunner
 from mainstem.sling.connection import SlingConnectionResource
+from mainstem.sling.constraint_checks import ConstraintChecks
 from mainstem.sling.definition import SlingDefinition
 from mainstem.sling.embedded import EmbeddedRunner
 from mainstem.sling.eventlog import EventLog
@@ -132,6 +133,7 @@ class SlingResource(dg.ConfigurableResource[None]):
             request,
             log,
             checks=checks,
+            constraints=ConstraintChecks(definition, (source, target)),
             more=partition_counter(context, definition, target),
             at_end=lambda: tell_new_tables(context, replication, source),
         )

@@ -18,9 +18,10 @@ from mainstem.assets import (
 )
 from mainstem.connections import Connection
 from mainstem.errors import ReplicationFailedError
-from mainstem.events import ReplicationFinished, StreamPublished
+from mainstem.events import ReplicationFinished, StreamFailed, StreamPublished
 from mainstem.report import StreamReport
 from mainstem.sling.checks import Checks
+from mainstem.sling.constraint_checks import ConstraintChecks
 from mainstem.sling.definition import SlingDefinition
 from mainstem.sling.eventlog import EventLog
 from mainstem.sling.overrides import Overrides
@@ -69,6 +70,7 @@ def reports(
     log: EventLog,
     *,
     checks: Checks,
+    constraints: ConstraintChecks,
     more: Callable[[StreamReport], Mapping[str, Any]] = lambda _: {},
     at_end: Callable[[], None] = lambda: None,
 ) -> Iterator[AssetReport | CheckReport]:
@@ -82,6 +84,7 @@ def reports(
         request: What is wanted.
         log: Where it is told.
         checks: What is looked at when all streams are done.
+        constraints: What is told as each stream ends.
         more: Metadata of a stream's report, besides its own.
         at_end: Called when nothing is left to do.
 
@@ -108,17 +111,34 @@ def reports(
                 if isinstance(event, StreamPublished):
                     metadata = {**more(event.report), **checks.metadata(event.report)}
                     yield _asset_report(definition, event.report, metadata, wired)
+                    yield from constraints.published(event.report)
+                elif isinstance(event, StreamFailed):
+                    yield from constraints.failed(event.error)
                 elif isinstance(event, ReplicationFinished):
                     finished = event
     failures = finished.failures if finished else ()
     skipped = finished.skipped if finished else ()
     # The engine has let go of both databases by now.
-    yield from checks.reports(request.streams, {*(failure.stream for failure in failures), *skipped})
+    lost = {*(failure.stream for failure in failures), *skipped}
+    yield from checks.reports(request.streams, lost)
+    yield from constraints.others(
+        [name for name in streams if name not in lost], lost, selected_checks(context)
+    )
     at_end()
     if finished and failures:
         names = [report.stream for report in finished.reports]
         error = ReplicationFailedError(failures, names, skipped)
         raise dg.Failure(description=str(error)) from error
+
+
+def selected_checks(context: ExecutionContext) -> Collection[dg.AssetCheckKey]:
+    """The checks that this step is to give results for."""
+    if not runs_assets(context):
+        return ()
+    try:
+        return context.selected_asset_check_keys
+    except dg.DagsterError:  # the asset is called as a function: nothing is selected
+        return ()
 
 
 def _selected_keys(context: ExecutionContext) -> Collection[dg.AssetKey] | None:
