@@ -1,4 +1,4 @@
-"""The table beside a target for rows that broke a constraint: filled as the rest is published."""
+"""What belongs to a target for rows that broke a constraint: a table, or a folder of files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from mainstem.constraint import QUARANTINE, QUARANTINE_SUFFIX, ConstraintCheck
-from mainstem.endpoints import RunSql, Step, Target
+from mainstem.endpoints import Insert, RunSql, Step, Swap, Target
 from mainstem.schema import Relation
 
 __all__ = ["Quarantine"]
@@ -20,36 +20,54 @@ class Quarantine:
 
     Args:
         target: The open target.
-        beside: The table that the other rows go to.
+        beside: The table or the files that the other rows go to.
 
     Attributes:
-        table: Its name.
+        name: What it is called, for people.
+
+    Raises:
+        ConfigError: There is no place for it.
     """
 
     def __init__(self, target: Target, beside: Relation) -> None:
-        self._target = target
-        room = (target.capabilities.identifier_bytes or 1_000) - len(QUARANTINE_SUFFIX)
-        name = beside.name.encode()[:room].decode(errors="ignore")
-        self.table = Relation(beside.schema, f"{name}{QUARANTINE_SUFFIX}", beside.database)
+        self._target, self._table = target.beside(beside, QUARANTINE_SUFFIX)
+        self.name = self._target.address(self._table)
 
-    def steps(self, check: ConstraintCheck, opened: ExitStack) -> Sequence[Step]:
+    def steps(self, check: ConstraintCheck, opened: ExitStack, since: str) -> Sequence[Step]:
         """Stage what was kept apart, and return the steps that publish it.
+
+        There are none where a target has no transaction for them: there it is published by now. The rows
+        follow, so that nothing is lost between the two.
+
+        Args:
+            check: What keeps the rows.
+            opened: Closes what is opened.
+            since: Where the stream goes on. Of files, those of a killed run that went on from the same
+                are replaced.
 
         Raises:
             EndpointError: The target refused.
         """
-        self._make()
-        staging = opened.enter_context(self._target.stage(self.table, QUARANTINE))
+        target, table = self._target, self._table
+        if target.capabilities.runs_sql:
+            self._make()
+        staging = opened.enter_context(target.stage(table, QUARANTINE))
+        staging.prepare(None, since)
         for batch in check.kept():
             staging.write(batch)
         staging.complete()
-        names = ", ".join(self._target.quoted(name) for name in QUARANTINE.names)
-        into, place = self._target.qualified(self.table), self._target.qualified(staging.place)
-        return [RunSql(f"INSERT INTO {into} ({names}) SELECT {names} FROM {place}")]  # noqa: S608 - quoted
+        if target.capabilities.runs_sql:
+            names = ", ".join(target.quoted(name) for name in QUARANTINE.names)
+            into, place = target.qualified(table), target.qualified(staging.place)
+            return [RunSql(f"INSERT INTO {into} ({names}) SELECT {names} FROM {place}")]  # noqa: S608 - quoted
+        is_new = target.inspect(table) is None
+        whole = Swap(columns=QUARANTINE.names)
+        target.publish(staging, table, [whole if is_new else Insert(list(QUARANTINE))])
+        return []
 
     def _make(self) -> None:
         """Make the table, beforehand: some systems cannot within a transaction."""
         # One stream makes it, where several have the same target's name.
         with _making:
-            if self._target.inspect(self.table) is None:
-                self._target.run_script(self._target.create_statement(self.table, QUARANTINE))
+            if self._target.inspect(self._table) is None:
+                self._target.run_script(self._target.create_statement(self._table, QUARANTINE))

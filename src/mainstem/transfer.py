@@ -173,6 +173,10 @@ class Transfer:
             return None
         about = (self._plan.stream, self._facts.id, self._facts.started)
         policy = self._settings.on_constraint_failure
+        if policy == "skip":
+            # Whether there is a place for such rows is told before a row is read.
+            with self._phase("plan"):
+                Quarantine(self._facts.target, self._plan.target)
         return ConstraintCheck(self._plan.constraints, self._plan.columns, policy, about, opened)
 
     @property
@@ -180,16 +184,17 @@ class Transfer:
         """What became of the constraints that the rows were checked for."""
         if self._check is None:
             return []
-        return self._check.reported(str(self._quarantine.table) if self._quarantine else None)
+        return self._check.reported(self._quarantine.name if self._quarantine else None)
 
     def _quarantine_steps(self, opened: ExitStack) -> Sequence[Step]:
         """Put the rows that were kept apart beside the target, in the same transaction."""
         if not self._check or not self._check.skipped:
             return []
-        self._quarantine = Quarantine(self._facts.target, self._plan.target)
-        self.notes.append(f"The rows that were kept apart are in {self._quarantine.table}.")
+        quarantine = Quarantine(self._facts.target, self._plan.target)
+        self.notes.append(f"The rows that were kept apart are in {quarantine.name}.")
+        self._quarantine = quarantine
         with self._phase("stage"):
-            return self._quarantine.steps(self._check, opened)
+            return quarantine.steps(self._check, opened, _origin(self._plan) or self._plan.stream)
 
     def _row_steps(self, staging: Staging) -> Sequence[Step]:
         """How the staged rows become visible; nothing where there are none."""

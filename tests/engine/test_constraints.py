@@ -10,8 +10,10 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pytest
+from tests.engine.conftest import Filing
 
-from mainstem.errors import ConfigError, ConstraintError
+from mainstem.api import replicate
+from mainstem.errors import ConfigError, ConstraintError, ReplicationFailedError
 from mainstem.settings import Settings
 from mainstem.testing.mariadb import EmbeddedMariaDB
 from mainstem.testing.moving import Moving
@@ -157,3 +159,50 @@ def test_a_constraint_that_is_none_is_refused_before_a_row_is_read(
 def test_an_unknown_policy_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="SLING_ON_CONSTRAINT_FAILURE is 'maybe'"):
         Settings.from_environment({"SLING_ON_CONSTRAINT_FAILURE": "maybe"})
+
+
+@pytest.mark.parametrize("lake", ["delta", "iceberg"])
+def test_a_lake_keeps_them_in_a_table_beside(tmp_path: Path, lake: str) -> None:
+    connection = {"type": lake, "path": str(tmp_path / "lake")}
+    (tmp_path / "lake").mkdir()
+    moving = between(
+        Place("duckdb", f"duckdb://{tmp_path / 's'}.db", "main"), Place(lake, connection, "shop")
+    )
+    for _ in range(2):
+        moving.run(SKIP, mode="truncate", **POSITIVE)
+    assert [row[0] for row in moving.moved(("id",))] == [1, 3]
+    assert [row["id"] for row in quarantined(moving)] == ["2", "2", "4", "4"]
+
+
+class TestFiles:
+    """A folder `_quarantine` beside the files, which nobody takes for data."""
+
+    def kept(self, filing: Filing, folder: str) -> list[str]:
+        found = sorted((filing.folder / folder).glob("part.*.jsonl"))
+        lines = [json.loads(line) for file in found for line in file.read_text().splitlines()]
+        return sorted(json.loads(line["row_data"])["id"] for line in lines)
+
+    @pytest.mark.parametrize(
+        ("target", "folder"),
+        [("orders.parquet", "_quarantine/orders.parquet"), ("in/orders/*.parquet", "in/_quarantine/orders")],
+    )
+    def test_the_quarantine_is_that_of_the_last_load(self, filing: Filing, target: str, folder: str) -> None:
+        columns = {"id": "integer | value > 3"}
+        for _ in range(2):
+            report = filing.run(target, SKIP, columns=columns)
+            assert self.kept(filing, folder) == ["1", "2", "3"]
+        assert (report.rows, filing.read(target)) == (7, [4, 5, 6, 7, 8, 9, 10])
+        assert f"The rows that were kept apart are in file://{filing.folder}/{folder}." in report.notes
+        assert report.constraints[0].quarantine == f"file://{filing.folder}/{folder}"
+
+    def test_each_step_of_a_cursor_keeps_its_own(self, filing: Filing) -> None:
+        stream = {"mode": "incremental", "update_key": "id", "columns": {"id": "integer | value % 5 != 0"}}
+        filing.run("orders/*.parquet", {**SKIP, **filing.kept}, **stream)
+        filing.orders(1, 15)
+        filing.run("orders/*.parquet", {**SKIP, **filing.kept}, **stream)
+        assert self.kept(filing, "_quarantine/orders") == ["10", "10", "15", "5"]
+
+    def test_where_nothing_can_be_beside_it_is_told_before_a_row_is_read(self, filing: Filing) -> None:
+        config = {**filing.config("stdout", SKIP, columns={"id": "integer | value > 3"}), "target": "STDOUT"}
+        with pytest.raises(ReplicationFailedError, match="failed in phase plan: There is no place beside"):
+            replicate(config, {**filing.connections, "STDOUT": {"type": "stdout"}})

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.hooks.conftest import Hooking, between
+from tests.hooks.conftest import Hooking, Ran, between
 
+from mainstem.engine import run
 from mainstem.errors import ReplicationError
 from mainstem.hooks import Scope
 from mainstem.testing.mariadb import EmbeddedMariaDB
@@ -244,3 +245,29 @@ def test_a_scope_below_has_its_own_names_and_leaves_state_above() -> None:
     assert above.filled("{run.id} {state.h.n} {store.k}") == "1 5 v"
     assert above.filled('{"a": {"b": 1}}') == '{"a": {"b": 1}}'
     assert above.filled("{upper(store.k)}") == "V"
+
+
+def test_files_have_no_transaction_so_merge_hooks_run_before_and_behind_them(
+    hooking: Hooking, tmp_path: Path
+) -> None:
+    there = {"type": "inspect", "location": str(tmp_path / "orders.csv")}
+    connections = {**hooking.connections, "TGT": f"file://{tmp_path}"}
+    config: dict[str, Any] = {
+        "source": "SRC",
+        "target": "TGT",
+        "streams": {
+            "main.orders": {
+                "object": "orders.csv",
+                "hooks": {
+                    "pre_merge": [{**there, "id": "before"}],
+                    "post_merge": [{**there, "id": "behind"}],
+                    "post": [say("{state.before.exists} {state.behind.exists}")],
+                },
+            }
+        },
+    }
+    assert Ran(list(run(config, connections))).said == ["false true"]
+    config["streams"]["main.orders"]["hooks"] = {"pre_merge": [FAILS]}
+    (tmp_path / "orders.csv").unlink()
+    assert "failed in phase publish" in Ran(list(run(config, connections))).failures[0]
+    assert not (tmp_path / "orders.csv").exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -51,6 +51,7 @@ class Capabilities:
         merges: Rows that are there can be found by a key, changed and deleted.
         remembers: The greatest value of a column can be asked; where not, `SLING_STATE` keeps the cursor.
         partitions: An object's name may have partitions in it, such as ``{part_year}`` (spec §2).
+        runs_sql: Statements of the run's own can be part of the publishing transaction.
         options: The `target_options` that it carries out.
     """
 
@@ -65,6 +66,7 @@ class Capabilities:
     merges: bool = True
     remembers: bool = True
     partitions: bool = False
+    runs_sql: bool = True
     options: frozenset[str] = TABLE_OPTIONS
 
 
@@ -171,6 +173,23 @@ class Target(Endpoint):
     def address(self, target: Relation) -> str:
         """What a target is called in reports: in the way by which others find it."""
         return str(target)
+
+    def beside(self, target: Relation, suffix: str) -> tuple[Target, Relation]:
+        """Name another object that belongs to a target, such as the table of its bad rows.
+
+        Args:
+            target: The target.
+            suffix: What is behind its name.
+
+        Returns:
+            The name, and by what it is written: this endpoint, or the same system with other options.
+
+        Raises:
+            ConfigError: There is no place beside it.
+        """
+        room = (self.capabilities.identifier_bytes or 1_000) - len(suffix)
+        name = target.name.encode()[:room].decode(errors="ignore")
+        return self, replace(target, name=f"{name}{suffix}")
 
     def check_use(self, target: Relation, use: Use) -> Sequence[str]:  # noqa: ARG002 - most can do it all
         """Look whether a target can be used so, before anything is read.

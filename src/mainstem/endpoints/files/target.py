@@ -18,7 +18,7 @@ from mainstem.endpoints.files.parts import PartFile
 from mainstem.endpoints.files.staging import FileStaging, same_origin
 from mainstem.endpoints.files.written import Written, written_columns
 from mainstem.endpoints.locks import held
-from mainstem.endpoints.steps import AddColumn, ChangeType, Create, Empty, Insert, Step, Swap
+from mainstem.endpoints.steps import AddColumn, Call, ChangeType, Create, Empty, Insert, Step, Swap
 from mainstem.endpoints.target import Capabilities, NativeType, Staging, Target, Use
 from mainstem.errors import ConfigError, EndpointError
 from mainstem.files.formats.base import OpenFile, ReadOptions
@@ -49,6 +49,7 @@ class FileTarget(FileEndpoint, Target):
         merges=False,
         remembers=False,
         partitions=True,
+        runs_sql=False,
         table_keys=frozenset(),
         case_sensitive=True,
         options=FILE_OPTIONS,
@@ -90,6 +91,16 @@ class FileTarget(FileEndpoint, Target):
                 return
             with path_lock(path):
                 yield
+
+    @override
+    def beside(self, target: Relation, suffix: str) -> tuple[Target, Relation]:
+        """A folder that nobody who reads the folder of the target takes for data."""
+        root = self.layout(target).root.rstrip("/")
+        if not self.place.listable:
+            raise ConfigError(f"There is no place beside {self.place.url(root)}.", hint="Name a folder.")
+        folder, slash, name = root.rpartition("/")
+        path = f"{folder}{slash}_{suffix.strip('_')}/{name}/*.jsonl"
+        return self.for_stream({}), Relation(None, path)
 
     # What is there.
 
@@ -224,12 +235,15 @@ class FileTarget(FileEndpoint, Target):
     def publish(self, staging: Staging, target: Relation, steps: Sequence[Step]) -> None:
         if not isinstance(staging, FileStaging):
             raise TypeError("These rows were staged elsewhere.")
-        kinds = [type(step) for step in steps if not isinstance(step, _DEFINITIONS)]
+        before_rows, after_rows = self._calls(steps)
+        kinds = [type(step) for step in steps if not isinstance(step, (*_DEFINITIONS, Call))]
         if kinds not in ([Swap], [Create], [Empty, Insert], [Insert]):
             raise EndpointError(
                 f"Files cannot be published by {', '.join(kind.__name__ for kind in kinds)}.",
                 hint="Use full-refresh, truncate, snapshot, or incremental without a primary_key.",
             )
+        for call in before_rows:
+            call.action(self)
         adds = kinds == [Insert]
         before = self._files(staging.layout) if staging.layout.is_folder else []
         shown = self._shown(staging.files, before)
@@ -238,6 +252,16 @@ class FileTarget(FileEndpoint, Target):
                 self.place.delete(path)
         rows = sum(file.rows for file in staging.files)
         self._written[target] = Written(staging.schema, None if adds else rows)
+        # There is no transaction: what fails here finds the rows shown.
+        for call in after_rows:
+            call.action(self)
+
+    def _calls(self, steps: Sequence[Step]) -> tuple[Sequence[Call], Sequence[Call]]:
+        """The run's own steps, in front of the rows and behind them."""
+        rows = [number for number, step in enumerate(steps) if not isinstance(step, Call)]
+        first = rows[0] if rows else len(steps)
+        calls = [(number, step) for number, step in enumerate(steps) if isinstance(step, Call)]
+        return [step for n, step in calls if n < first], [step for n, step in calls if n > first]
 
     def _shown(self, files: Sequence[PartFile], before: Collection[str]) -> Collection[str]:
         """Show files, all of them or none; the paths that they have."""

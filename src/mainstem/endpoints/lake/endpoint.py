@@ -48,6 +48,7 @@ class Lake(DuckDB):
         merge_strategy="delete_insert",
         moves_between_schemas=False,
         table_keys=frozenset(),
+        runs_sql=False,
         options=TABLE_OPTIONS - _NOT_HERE,
     )
 
