@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
     # What a replication does besides moving rows.
-    "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types"},
+    "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types", "files"},
     # The stages at which hooks run.
     "hooking": PLANNING | {"hooks"},
     # Rows that break a constraint.

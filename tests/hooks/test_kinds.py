@@ -166,11 +166,6 @@ def test_a_folder_is_deleted_only_when_asked_and_never_the_one_that_we_are_in(
     assert "this very process's folder" in hooking.run([here]).failures[0]
 
 
-def test_files_elsewhere_are_refused_by_name(hooking: Hooking) -> None:
-    ran = hooking.run([{"type": "read", "from": "s3://bucket/x"}])
-    assert "not yet s3://" in ran.failures[0]
-
-
 def test_inspect_describes_a_table(hooking: Hooking) -> None:
     ran = hooking.run(
         [

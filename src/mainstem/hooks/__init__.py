@@ -2,13 +2,12 @@
 
 from mainstem.hooks.checking import check_hooks
 from mainstem.hooks.model import Services
-from mainstem.hooks.places import LocalPlaces, Places
+from mainstem.hooks.places import Places
 from mainstem.hooks.runner import KINDS, Verdict, run_hooks
 from mainstem.hooks.scope import Scope, nested
 
 __all__ = [
     "KINDS",
-    "LocalPlaces",
     "Places",
     "Scope",
     "Services",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from mainstem.connections import Connection
-from mainstem.endpoints import open_endpoint
-from mainstem.errors import ConfigError, HookError, RelationNotFoundError
+from mainstem.endpoints import open_endpoint, open_source
+from mainstem.errors import HookError, RelationNotFoundError
 from mainstem.expressions import shown
+from mainstem.files.places import PLACES
 from mainstem.hooks.model import Call, Result
+from mainstem.hooks.places import split_location
 from mainstem.types import type_name
 
 __all__ = ["copy", "delete", "inspect", "listing", "read", "write"]
@@ -16,7 +18,12 @@ __all__ = ["copy", "delete", "inspect", "listing", "read", "write"]
 
 def copy(call: Call) -> Result:
     """Copy a file or a folder."""
-    size = call.services.places.copy(call.text("from"), call.text("to"), recursive=call.flag("recursive"))
+    size = call.services.places.copy(
+        call.text("from"),
+        call.text("to"),
+        recursive=call.flag("recursive"),
+        single=call.flag("single_file"),
+    )
     return Result({"bytes_written": size}, size)
 
 
@@ -44,37 +51,52 @@ def read(call: Call) -> Result:
 
 
 def listing(call: Call) -> Result:
-    """List a folder, or the tables of a schema."""
+    """List a folder, what a pattern matches, or the tables of a schema (``CONNECTION/schema``)."""
     only = call.keys.get("only")
     if only not in (None, "files", "folders"):
         raise HookError(f"`only` is {only!r}.", hint="It is files or folders.")
-    found = [
-        each
-        for each in call.services.places.listed(call.text("location"), recursive=call.flag("recursive"))
-        if only is None or each["is_dir"] == (only == "folders")
-    ]
+    location = call.text("location")
+    database, schema = _database(call, location)
+    listed = (
+        call.services.places.listed(location, recursive=call.flag("recursive"))
+        if database is None
+        else _tables(database, schema)
+    )
+    found = [each for each in listed if only is None or each["is_dir"] == (only == "folders")]
     return Result({"result": found, "count": len(found)}, found)
 
 
 def inspect(call: Call) -> Result:
     """Look at a file, a folder, or a table (``CONNECTION/schema.table``)."""
     location = call.text("location")
-    connection = _database(call, location)
-    if connection is None:
+    database, table = _database(call, location)
+    if database is None:
         found = call.services.places.inspect(location, recursive=call.flag("recursive"))
     else:
-        found = _table(connection, location.partition("/")[2])
+        found = _table(database, table)
     return Result(found, found)
 
 
-def _database(call: Call, location: str) -> Connection | None:
-    name, slash, table = location.partition("/")
-    if not slash or not table or ":" in name or "." in name or name.upper() == "LOCAL":
-        return None
-    try:
-        return call.services.connection(name)
-    except ConfigError:
-        return None
+def _database(call: Call, location: str) -> tuple[Connection | None, str]:
+    """The database that a location names, and what is behind it; ``None`` for files."""
+    name, rest = split_location(location)
+    connection = call.services.known(name) if name else None
+    return (None, rest) if connection is None or connection.type in PLACES else (connection, rest)
+
+
+def _tables(connection: Connection, schema: str) -> list[dict[str, Any]]:
+    with open_source(connection) as source:
+        entries = source.catalog(schema or None)
+        return [
+            {
+                "name": entry.relation.name,
+                "path": str(entry.relation),
+                "uri": source.qualified(entry.relation),
+                "is_dir": False,
+                "is_view": entry.is_view,
+            }
+            for entry in sorted(entries, key=lambda entry: str(entry.relation))
+        ]
 
 
 def _table(connection: Connection, name: str) -> dict[str, Any]:

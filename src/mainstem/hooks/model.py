@@ -10,7 +10,7 @@ from mainstem.connections import Connection, ConnectionBook
 from mainstem.endpoints import SqlTarget
 from mainstem.errors import HookError, Position
 from mainstem.expressions import shown
-from mainstem.hooks.places import LocalPlaces, Places
+from mainstem.hooks.places import Places
 from mainstem.hooks.scope import Scope
 
 __all__ = ["Call", "Result", "Services"]
@@ -36,7 +36,6 @@ class Services:
         source: The source's connection, where there is one: `source` names it.
         target: The target's: `target` names it.
         allow_commands: Whether a `command` may run.
-        places: Where files are.
         replicate: Runs a replication.
         retry_delay: Seconds before a hook is tried again.
         wait: Waits so many seconds, or until the run is stopped.
@@ -48,7 +47,6 @@ class Services:
     source: Connection | None = None
     target: Connection | None = None
     allow_commands: bool = False
-    places: Places = field(default_factory=LocalPlaces)
     replicate: Replicate = _none
     retry_delay: float = 5.0
     wait: Callable[[float], object] = lambda _: None
@@ -63,6 +61,22 @@ class Services:
         """
         own = {"source": self.source, "target": self.target}.get(name.lower())
         return own or self.book.find(name)
+
+    def known(self, name: str) -> Connection | None:
+        """The connection of a name; ``None`` where there is none, as where a path begins with a folder.
+
+        Raises:
+            ConnectionConfigError: Its definition is malformed.
+        """
+        if name.lower() in ("source", "target"):
+            return self.source if name.lower() == "source" else self.target
+        return self.book.find(name) if name.upper() in self.book.names() else None
+
+    @property
+    def places(self) -> Places:
+        """Where files are."""
+        own = [each for each in (self.source, self.target) if each is not None]
+        return Places(self.known, self.book.find, own)
 
 
 @dataclass(frozen=True)

@@ -291,6 +291,25 @@ class Place(ABC):
         folder = wanted if wanted.endswith("/") or not wanted else f"{wanted}/"
         return any(not is_temporary(found.path) for found in self.entries(folder, deep=True))
 
+    def is_folder(self, path: str) -> bool:
+        """Whether a path is a folder's; where folders are but parts of names, with a file in it."""
+        folder = self.checked(path).rstrip("/")
+        return (
+            self.listable
+            and next(iter(self.entries(f"{folder}/" if folder else "", deep=False)), None) is not None
+        )
+
+    def delete_folder(self, path: str) -> int:
+        """Remove a folder with all that is in it; how many files that were.
+
+        Raises:
+            EndpointError: The path is refused, or the place.
+        """
+        below = list(self.entries(f"{self.checked(path).rstrip('/')}/", deep=True))
+        for entry in below:
+            self.delete_file(entry.path)
+        return len(below)
+
     def sweep(self, folder: str) -> None:
         """Remove what killed runs left in a folder: files that were never committed.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Iterator
@@ -110,6 +111,19 @@ class Local(Place):
     def delete_file(self, path: str) -> None:
         with _told(self._path(path)):
             self._path(path).unlink(missing_ok=True)
+
+    @override
+    def is_folder(self, path: str) -> bool:
+        return self._path(self.checked(path)).is_dir()
+
+    @override
+    def delete_folder(self, path: str) -> int:
+        folder = self._path(self.checked(path))
+        with _told(folder):
+            count = sum(len(files) for _, _, files in os.walk(folder))
+            # A link in it goes, and what it leads to stays.
+            shutil.rmtree(folder)
+        return count
 
     @override
     def sweep(self, folder: str) -> None:

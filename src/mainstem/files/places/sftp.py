@@ -164,6 +164,21 @@ class Sftp(Place):
             client.remove(self._whole(path))
 
     @override
+    def is_folder(self, path: str) -> bool:
+        wanted = self.checked(path)
+        with self._client(wanted) as client:
+            try:
+                return stat.S_ISDIR(client.stat(self._whole(wanted) or ".").st_mode or 0)
+            except FileNotFoundError:
+                return False
+
+    @override
+    def delete_folder(self, path: str) -> int:
+        wanted = self.checked(path).rstrip("/")
+        with self._client(wanted) as client:
+            return _removed(client, self._whole(wanted))
+
+    @override
     def close(self) -> None:
         with self._lock:
             ssh, self._ssh, self._main = self._ssh, None, None
@@ -265,6 +280,20 @@ class _SftpWriter(AtomicWriter):
         with suppress(OSError, EOFError, paramiko.SSHException):
             self._session.remove(self._beside)
         self._session.close()
+
+
+def _removed(client: paramiko.SFTPClient, folder: str) -> int:
+    """Remove a folder; how many files were in it. A link goes, and what it leads to stays."""
+    count = 0
+    for entry in client.listdir_attr(folder):
+        path = f"{folder}/{entry.filename}"
+        if stat.S_ISDIR(entry.st_mode or 0):
+            count += _removed(client, path)
+        else:
+            client.remove(path)
+            count += 1
+    client.rmdir(folder)
+    return count
 
 
 def _make_folders(client: paramiko.SFTPClient, folder: str) -> None:
