@@ -457,6 +457,8 @@ def _filled(function: Function, arguments: Sequence[Typed]) -> str:
         sql = function.lists
     elif first and first.family == "json" and function.json:
         sql = function.json
+    elif len(arguments) == 1 and function.alone:
+        sql = function.alone
     parts = [argument.sql for argument in arguments]
     defaults = function.defaults or {}
     parts += [defaults[index] for index in range(len(parts), function.most) if index in defaults]

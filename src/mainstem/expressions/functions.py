@@ -42,6 +42,7 @@ class Function:
         takes: The families of types that the first argument may have; empty for all.
         alike: Whether all arguments must be of one family.
         defaults: SQL for arguments that are not given, by index.
+        alone: Its SQL where only the first argument is given.
     """
 
     sql: str
@@ -53,6 +54,7 @@ class Function:
     takes: frozenset[str] = frozenset()
     alike: bool = False
     defaults: Mapping[int, str] | None = None
+    alone: str | None = None
 
 
 _TEXT = frozenset({"text", "null", "json"})
@@ -60,7 +62,8 @@ _NUMBER = frozenset({"number", "null"})
 _TIME = frozenset({"time", "null"})
 _BYTES = frozenset({"bytes", "null"})
 _MANY = 50
-_SPACES_SQL = "'" + SPACES.replace("'", "''") + "'"
+# DuckDB's own `trim` of so many characters takes three times as long.
+_WITHOUT_SPACES = f"regexp_replace({{t0}}, '^[{SPACES}]+|[{SPACES}]+$', '', 'g')"
 
 
 def _text(sql: str, least: int = 1, most: int | None = None, **more: object) -> Function:
@@ -71,8 +74,8 @@ FUNCTIONS: Mapping[str, Function] = {
     # Text.
     "lower": _text("lower({t0})"),
     "upper": _text("upper({t0})"),
-    "trim": _text("trim({t0}, {1})", 1, 2, defaults={1: _SPACES_SQL}),
-    "trim_space": _text(f"trim({{t0}}, {_SPACES_SQL})"),
+    "trim": _text("trim({t0}, {1})", 1, 2, alone=_WITHOUT_SPACES),
+    "trim_space": _text(_WITHOUT_SPACES),
     "replace": _text("replace({t0}, {1}, {2})", 3),
     "replace_0x00": _text("replace({t0}, chr(0), '')"),
     "replace_accents": _text("strip_accents({t0})"),
