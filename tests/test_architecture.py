@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "types": set(),
     # Where files live and what is in them; the endpoint `files` reads and writes them.
     "files": {"errors", "connections", "types", "schema"},
+    # Work that another thread may break off.
+    "breaking": set(),
     # One small language for transforms, constraints and conditions.
     "expressions": {"errors", "replication", "types"},
     "endpoints": WORDS | {"connections", "types", "files"},
@@ -41,9 +43,10 @@ MAY_IMPORT = {
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
     # What a replication does besides moving rows.
-    "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types", "files"},
+    "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types", "files"}
+    | {"breaking"},
     # The stages at which hooks run.
-    "hooking": PLANNING | {"hooks"},
+    "hooking": PLANNING | {"hooks", "breaking"},
     # Rows that break a constraint.
     "constraint": {"errors", "report", "expressions", "plan", "types"},
     "quarantine": {"schema", "endpoints", "constraint"},
@@ -56,14 +59,14 @@ MAY_IMPORT = {
     # A run for the user's own monitoring.
     "telemetry": {"errors", "events", "report"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
-    "session": PLANNING | {"settings", "state", "transfer", "hooking", "widening"},
+    "session": PLANNING | {"settings", "state", "transfer", "hooking", "widening", "breaking"},
     "queueing": DOCUMENT,
     "parallel": DOCUMENT | {"session", "queueing"},
     "engine": PLANNING
     | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"}
-    | {"hooking", "hooks", "telemetry"},
+    | {"hooking", "hooks", "telemetry", "breaking"},
     # Steps, one after another.
-    "pipeline": DOCUMENT | {"engine", "hooks", "settings"},
+    "pipeline": DOCUMENT | {"engine", "hooks", "settings", "breaking"},
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},
@@ -77,7 +80,7 @@ MAY_IMPORT = {
     "dlt": {"errors", "report", "assets", "identity", "connections"},
     "dbt": {"_version", "errors", "report", "assets", "identity", "connections"},
     # The command line knows the engine and all below it, the graph, and no adapter.
-    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "telemetry", "api", "graph"},
+    "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "telemetry", "api", "graph", "breaking"},
     # Real servers, and the suites that every endpoint is held to.
     "testing": PLANNING | {"engine", "api", "files"},
     "__init__": {"_version", "api", "graph"},

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from mainstem.breaking import Breaker, Deadline
 from mainstem.connections import Connection, ConnectionBook, ConnectionLike
 from mainstem.endpoints import open_source, open_target, target_capabilities
 from mainstem.errors import HookError, HookStageError, ReplicationFailedError, StreamError
@@ -125,6 +125,7 @@ class _Run:
         settings: Settings | None,
         *,
         depth: int = 0,
+        within: Breaker | None = None,
     ) -> None:
         book = connections if isinstance(connections, ConnectionBook) else ConnectionBook(connections)
         self._replication = load_replication(config, book.variables, overrides)
@@ -133,6 +134,7 @@ class _Run:
         self._settings = settings or Settings.from_environment(
             {**book.variables, **self._replication.variables}
         )
+        self._within = within
         self._tokens = streams
         self._book = book
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
@@ -168,9 +170,9 @@ class _Run:
         self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]
     ) -> Generator[Event, None, None]:
         """The streams, between the hooks at the start and those at the end."""
-        hooks = self._hooks
+        hooks, deadline = self._hooks, self._deadline()
         try:
-            verdict = yield from hooks.start(streams)
+            verdict = yield from hooks.start(streams, deadline)
         except HookStageError as error:
             yield StreamFailed(error)
             yield from (StreamSkipped(stream.name, error) for stream in streams)
@@ -179,11 +181,11 @@ class _Run:
             because = HookStageError(stage="start", cause=HookError("Its `on_failure` is `skip`."))
             yield from (StreamSkipped(stream.name, because) for stream in streams)
         elif streams:
-            for event in self._each(streams, after):
+            for event in self._each(streams, after, deadline):
                 hooks.took(event)
                 yield event
         try:
-            yield from hooks.end()
+            yield from hooks.end(deadline)
         except HookStageError as error:
             yield StreamFailed(error)
 
@@ -215,11 +217,10 @@ class _Run:
             source=self._source,
             target=self._target,
             allow_commands=self._settings.allow_commands,
-            replicate=lambda config, keys, deeper: run_nested(
-                config, keys, self._book, self._settings, deeper
+            replicate=lambda config, keys, deeper, breaker: run_nested(
+                config, keys, self._book, self._settings, depth=deeper, within=breaker
             ),
             retry_delay=self._settings.hook_retry_delay,
-            wait=threading.Event().wait,
             depth=depth,
         )
 
@@ -266,17 +267,35 @@ class _Run:
         return Opened(facts, state)
 
     def _each(
-        self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]
+        self,
+        streams: Sequence[Stream],
+        after: Mapping[str, Collection[str]],
+        deadline: Deadline | None,
     ) -> Generator[Event, None, None]:
         waiting = StreamQueue(streams, after)
-        deadline = time.monotonic() + self._settings.timeout if self._settings.timeout else None
         sessions = [
             Session(self._open, self._settings, writers, self._hooks, deadline)
             for writers in [Writers()]
             for _ in range(self._threads(len(streams)))
         ]
-        # What needs no thread has none: a debugger and Ctrl-C find the work where it was started.
-        return side_by_side(sessions, waiting) if len(sessions) > 1 else in_turn(sessions[0], waiting)
+        with self._stopped_from_above(sessions):
+            # What needs no thread has none: a debugger and Ctrl-C find the work where it was started.
+            yield from side_by_side(sessions, waiting) if len(sessions) > 1 else in_turn(sessions[0], waiting)
+
+    @contextmanager
+    def _stopped_from_above(self, sessions: Sequence[Session]) -> Iterator[None]:
+        """A replication that a hook runs is broken off with the hook."""
+        within = self._within or Breaker()
+        with ExitStack() as watched:
+            for session in sessions:
+                watched.enter_context(within.watching(session.stop))
+            yield
+
+    def _deadline(self) -> Deadline | None:
+        """When the time of the run is over, or that of the hook that runs it."""
+        minutes = (self._settings.timeout or 0) / 60
+        own = Deadline.after(self._settings.timeout, f"SLING_TIMEOUT = {minutes:g} mins reached.")
+        return Deadline.first(own, self._within.deadline if self._within else None)
 
     def _threads(self, streams: int) -> int:
         """How many streams run at once: as many as is asked for, and as connections may be open."""
@@ -286,7 +305,13 @@ class _Run:
 
 
 def run_nested(
-    config: Any, keys: Mapping[str, Any], book: ConnectionBook, settings: Settings, depth: int
+    config: Any,
+    keys: Mapping[str, Any],
+    book: ConnectionBook,
+    settings: Settings,
+    *,
+    depth: int,
+    within: Breaker,
 ) -> Mapping[str, Any]:
     """Run a replication for a hook, or a step of a pipeline, and tell what became of it.
 
@@ -296,6 +321,7 @@ def run_nested(
         book: The connections.
         settings: Those of whoever runs it; its own `env` and the environment have the others.
         depth: How many replications it is within.
+        within: Breaks off the hook or the step, and this with it.
     """
     document = read_document(config)
     if keys.get("env"):
@@ -311,7 +337,7 @@ def run_nested(
     own = Settings.from_environment({**book.variables, **replication.variables})
     own = replace(own, allow_commands=settings.allow_commands, hook_retry_delay=settings.hook_retry_delay)
     finished = None
-    for event in _Run(replication, book, streams, None, own, depth=depth).events({}):
+    for event in _Run(replication, book, streams, None, own, depth=depth, within=within).events({}):
         if isinstance(event, ReplicationFinished):
             finished = event
     if finished is None:

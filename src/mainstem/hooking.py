@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from mainstem.breaking import Breaker, Deadline
 from mainstem.endpoints import Call, SqlTarget, Step
 from mainstem.errors import HookError, HookStageError, MainstemError, StreamError
 from mainstem.events import Event, HookFinished, StreamFailed, StreamPublished, StreamSkipped
@@ -16,7 +17,10 @@ from mainstem.replication import Replication, Stream, Variables
 from mainstem.replication.variables import StreamNames, run_name
 from mainstem.report import StreamReport
 
-__all__ = ["RunHooks", "SkippedStreamError", "StreamHooks"]
+__all__ = ["GRACE", "RunHooks", "SkippedStreamError", "StreamHooks"]
+
+# Seconds that what comes behind a stream or a run has when the time is over: to tell somebody.
+GRACE = 60.0
 
 _COUNTS = ("count", "success", "running", "skipped", "cancelled", "warning", "error")
 Hooked = Generator[HookFinished, None, None]
@@ -42,18 +46,20 @@ class RunHooks:
         self._started = started
         self.scope = Scope({**self._names(run_id), "runs": {}})
 
-    def start(self, streams: Sequence[Stream]) -> Generator[HookFinished, None, Verdict]:
-        """Run the hooks at the start.
+    def start(
+        self, streams: Sequence[Stream], deadline: Deadline | None = None
+    ) -> Generator[HookFinished, None, Verdict]:
+        """Run the hooks at the start, in time.
 
         Raises:
             HookStageError: One failed.
         """
         with self.scope.changing("execution") as execution:
             execution["status"] = {**execution["status"], "count": len(streams)}
-        return (yield from self._stage("start"))
+        return (yield from self._stage("start", deadline))
 
-    def end(self) -> Generator[HookFinished, None, Verdict]:
-        """Run the hooks at the end.
+    def end(self, deadline: Deadline | None = None) -> Generator[HookFinished, None, Verdict]:
+        """Run the hooks at the end. Where the time is over, they have a little more to tell it.
 
         Raises:
             HookStageError: One failed.
@@ -62,11 +68,16 @@ class RunHooks:
         with self.scope.changing("execution") as execution:
             execution["end_time"] = now.isoformat()
             execution["duration"] = (now - self._started).total_seconds()
-        return (yield from self._stage("end"))
+        return (yield from self._stage("end", deadline and deadline.no_sooner_than(GRACE)))
 
-    def of(self, stream: Stream) -> StreamHooks:
-        """The hooks of a stream."""
-        return StreamHooks(stream, self.scope, self._services)
+    def of(self, stream: Stream, breaker: Breaker | None = None) -> StreamHooks:
+        """The hooks of a stream.
+
+        Args:
+            stream: The stream.
+            breaker: Breaks the stream off.
+        """
+        return StreamHooks(stream, self.scope, replace(self._services, breaker=breaker or Breaker()))
 
     def took(self, event: Event) -> None:
         """Count an event of a stream."""
@@ -84,10 +95,12 @@ class RunHooks:
             if isinstance(event, StreamFailed):
                 execution["error"] = str(event.error)
 
-    def _stage(self, stage: str) -> Generator[HookFinished, None, Verdict]:
+    def _stage(self, stage: str, deadline: Deadline | None) -> Generator[HookFinished, None, Verdict]:
         hooks = [hook for hook in self._replication.hooks if hook.stage == stage]
+        services = replace(self._services, breaker=Breaker(deadline))
         try:
-            return (yield from run_hooks(hooks, self.scope, self._services))
+            with services.breaker.in_time():
+                return (yield from run_hooks(hooks, self.scope, services))
         except MainstemError as error:
             raise HookStageError(stage=stage, cause=error) from error
 
@@ -206,14 +219,17 @@ class StreamHooks:
         self._changed(total_bytes=outcome.bytes or 0, duration=outcome.seconds)
         self._changed(object=outcome.target, incremental_value=outcome.extra.get("cursor_after"))
 
-    def post(self) -> Hooked:
+    def post(self, breaker: Breaker) -> Hooked:
         """Run the hooks behind the stream, whatever became of it.
+
+        Args:
+            breaker: Breaks them off: that of the stream may have been used.
 
         Raises:
             StreamError: A hook failed.
         """
         try:
-            yield from self._hooks("post")
+            yield from self._hooks("post", replace(self._services, breaker=breaker))
         except MainstemError as error:
             raise StreamError(stream=self._stream.name, phase="post", cause=error) from error
 

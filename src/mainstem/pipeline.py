@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Generator
 from datetime import datetime
 
+from mainstem.breaking import Breaker, Deadline
 from mainstem.connections import ConnectionBook
 from mainstem.engine import Connections, run_nested
 from mainstem.errors import HookError
@@ -41,18 +41,23 @@ def run_pipeline(
     steps = load_steps(config, book.variables)
     chosen = settings or Settings.from_environment({**book.variables, **steps.variables})
     check_hooks(steps.hooks, allow_commands=chosen.allow_commands)
+    minutes = (chosen.timeout or 0) / 60
+    breaker = Breaker(Deadline.after(chosen.timeout, f"SLING_TIMEOUT = {minutes:g} mins reached."))
     services = Services(
         book=book,
         allow_commands=chosen.allow_commands,
-        replicate=lambda given, keys, depth: run_nested(given, keys, book, chosen, depth),
+        replicate=lambda given, keys, depth, within: run_nested(
+            given, keys, book, chosen, depth=depth, within=within
+        ),
         retry_delay=chosen.hook_retry_delay,
-        wait=threading.Event().wait,
+        breaker=breaker,
     )
     started = datetime.now().astimezone()
     names = nested(moment_variables(started))
     execution = {"id": uuid.uuid4().hex, "file_path": steps.source, "start_time": started.isoformat()}
     scope = Scope({**names, "execution": execution, "env": dict(steps.variables), "runs": {}})
     try:
-        yield from run_hooks(steps.hooks, scope, services)
+        with breaker.in_time():
+            yield from run_hooks(steps.hooks, scope, services)
     except HookError as error:
         raise HookError(f"The pipeline failed. {error}") from error

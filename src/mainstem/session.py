@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from mainstem.breaking import Breaker, Deadline
 from mainstem.endpoints import SourceTable
 from mainstem.errors import ReplicationError, RunTimeoutError, StreamError, ValueBreaksTypeError
 from mainstem.events import BatchStaged, Event, StreamPublished, StreamRetried, StreamSkipped, StreamStarted
-from mainstem.hooking import RunHooks, SkippedStreamError, StreamHooks
+from mainstem.hooking import GRACE, RunHooks, SkippedStreamError, StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
 from mainstem.report import ReportedColumn, StreamReport
@@ -70,7 +71,7 @@ class Session:
         settings: How often a stream is tried, among others.
         writers: What the run's other sessions write.
         hooks: The run's hooks.
-        deadline: The moment, on the monotonic clock, at which the run's time is over.
+        deadline: When the run's time is over; ``None``: never.
     """
 
     def __init__(
@@ -79,14 +80,14 @@ class Session:
         settings: Settings,
         writers: Writers,
         hooks: RunHooks,
-        deadline: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
         self._opening = opening
         self._settings = settings
         self._writers = writers
         self._hooks = hooks
         self._deadline = deadline
-        self._overdue = threading.Event()
+        self._breaker = Breaker()
         self._stack = ExitStack()
         self._opened: Opened | None = None
         self._stopped = threading.Event()
@@ -97,9 +98,11 @@ class Session:
         Raises:
             StreamError: It failed for good; its target is as it was. Or a hook behind it failed.
         """
-        hooks = self._hooks.of(stream)
+        own = Deadline.after(stream.timeout, f"The stream's `timeout`, {stream.timeout or 0:g} s, is over.")
+        breaker = self._broken_by(Breaker(self._deadline, own))
+        hooks = self._hooks.of(stream, breaker)
         try:
-            with self._watched():
+            with breaker.watching(self._cancel), breaker.in_time():
                 yield from self._attempts(stream, hooks)
         except SkippedStreamError as skipped:
             hooks.ended(skipped)
@@ -109,12 +112,27 @@ class Session:
             hooks.ended(error)
             # What the hooks say of it is told; the stream's own error stays the first one.
             with suppress(StreamError):
-                yield from hooks.post()
+                yield from self._post(hooks, breaker)
             raise
-        yield from hooks.post()
+        yield from self._post(hooks, breaker)
+
+    def _post(self, hooks: StreamHooks, breaker: Breaker) -> Iterator[Event]:
+        """What comes behind the stream, in time; where that is over, in a little more."""
+        deadline = breaker.deadline and breaker.deadline.no_sooner_than(GRACE)
+        behind = self._broken_by(Breaker(deadline))
+        with behind.in_time():
+            yield from hooks.post(behind)
+
+    def _broken_by(self, breaker: Breaker) -> Breaker:
+        """Have :meth:`stop` break this off."""
+        self._breaker = breaker
+        if self._stopped.is_set():
+            breaker.off()
+        return breaker
 
     def _attempts(self, stream: Stream, hooks: StreamHooks) -> Iterator[Event]:
-        attempts = self._settings.retries + 1
+        settings, breaker = self._settings.of(stream), self._breaker
+        attempts = settings.retries + 1
         for attempt in range(1, attempts + 1):
             self._refuse_overdue(stream, "start")
             try:
@@ -129,50 +147,31 @@ class Session:
                 return
             except StreamError as error:
                 # What was broken off when the time was over fails because of it.
+                if breaker.broken or error.transient:
+                    # Whatever broke, the next attempt begins with connections of its own.
+                    self.close()
                 self._refuse_overdue(stream, error.phase)
-                if not error.transient:
+                if not error.transient or attempt == attempts or breaker.broken:
                     raise
-                # Whatever broke, the next attempt begins with connections of its own.
-                self.close()
-                if attempt == attempts or self._stopped.is_set():
-                    raise
-                wait = self._settings.retry_delay * 2 ** (attempt - 1)
+                wait = settings.retry_delay * 2 ** (attempt - 1)
                 yield StreamRetried(error, attempt + 1, attempts, wait)
-                self._stopped.wait(wait)
+                breaker.wait(wait)
 
     def stop(self) -> None:
         """Break off what it does. Any thread may call this, and more than once."""
         self._stopped.set()
+        self._breaker.off()
+
+    def _cancel(self) -> None:
         opened = self._opened
         if opened is not None:
             opened.facts.source.cancel()
             opened.facts.target.cancel()
 
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Break off what runs when the time is over."""
-        if self._deadline is None:
-            yield
-            return
-        timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _expire(self) -> None:
-        self._overdue.set()
-        self.stop()
-
     def _refuse_overdue(self, stream: Stream, phase: str) -> None:
-        if self._overdue.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline):
-            minutes = (self._settings.timeout or 0) / 60
-            over = RunTimeoutError(
-                f"SLING_TIMEOUT = {minutes:g} mins reached.",
-                hint="Its target is as it was. Give it more time.",
-            )
+        deadline = self._breaker.deadline
+        if deadline is not None and deadline.is_over:
+            over = RunTimeoutError(deadline.told, hint="Its target is as it was. Give it more time.")
             raise StreamError(stream=stream.name, phase=phase, cause=over)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +15,12 @@ import pyarrow as pa
 from mainstem.errors import ConfigError
 from mainstem.plan import MetadataColumn, constant, is_soft
 from mainstem.replication import Mode, Stream
+from mainstem.replication.durations import seconds_of
 
 __all__ = ["Settings"]
 
 _INSTANT = pa.timestamp("us", "UTC")
 _TRUTH = {"true": True, "false": False}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|)")
-_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,11 @@ class Settings:
             ),
         )
 
+    def of(self, stream: Stream) -> Settings:
+        """The settings of a stream, which may have some of its own."""
+        own = {"retries": stream.retries, "retry_delay": stream.retry_delay}
+        return replace(self, **{name: value for name, value in own.items() if value is not None})  # type: ignore[arg-type]
+
     def metadata_columns(
         self, started: datetime, run_id: str, stream: Stream, *, stamped: bool = False
     ) -> Sequence[MetadataColumn]:
@@ -166,10 +170,10 @@ def _seconds(given: Mapping[str, str], name: str, default: float) -> float:
     text = given.get(name, "").strip()
     if not text:
         return default
-    found = _DURATION.fullmatch(text)
+    found = seconds_of(text)
     if found is None:
         raise ConfigError(f"{name} is {text!r}.", hint="It is a time such as 2, 500ms, 30s, 1m or 1h.")
-    return float(found.group(1)) * _UNITS[found.group(2)]
+    return found
 
 
 def _row_ids(rows: int) -> pa.Array[Any]:

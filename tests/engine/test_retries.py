@@ -10,7 +10,16 @@ import pytest
 
 from mainstem.engine import run
 from mainstem.errors import ConfigError, ConnectError
-from mainstem.events import BatchStaged, Event, StreamFailed, StreamPublished, StreamRetried, StreamSkipped
+from mainstem.events import (
+    BatchStaged,
+    Event,
+    HookFinished,
+    StreamFailed,
+    StreamPublished,
+    StreamRetried,
+    StreamSkipped,
+    StreamStarted,
+)
 from mainstem.settings import Settings
 from mainstem.testing.postgres import EmbeddedPostgres, free_port
 from mainstem.testing.warehouse import Warehouse
@@ -82,6 +91,37 @@ def test_attempts_end(warehouse: Warehouse) -> None:
     (failed,) = of(StreamFailed, events)
     assert isinstance(failed.error.cause, ConnectError)
     assert [event.stream for event in of(StreamSkipped, events)] == ["public.b"]
+
+
+def test_a_stream_says_for_itself_how_often_it_is_tried(warehouse: Warehouse) -> None:
+    nobody = f"postgresql://a:b@127.0.0.1:{free_port()}/c"
+    given = config("public.a", retries=1, retry_delay="20ms")
+    events = list(run(given, {"PG": nobody, "DUCK": warehouse.url}, settings=SOON))
+    assert [(event.attempt, event.attempts, event.seconds) for event in of(StreamRetried, events)] == [
+        (2, 2, 0.02)
+    ]
+
+
+def test_pre_hooks_run_once_however_often_the_stream_is_tried(
+    mortal: EmbeddedPostgres, warehouse: Warehouse
+) -> None:
+    stages = ("pre", "pre_merge", "post_merge", "post")
+    events = restarted(mortal, warehouse, hooks={stage: [{"log": stage}] for stage in stages})
+    assert of(StreamRetried, events)
+    assert [event.said for event in of(HookFinished, events)] == list(stages)
+
+
+def test_pre_hooks_run_once_where_a_value_breaks_the_type_that_was_found(
+    tmp_path: Path, warehouse: Warehouse
+) -> None:
+    rows = [str(number) for number in range(200_000)]
+    (tmp_path / "n.csv").write_text("\n".join(["n", *rows, "none"]) + "\n")
+    hooks = {stage: [{"log": stage}] for stage in ("pre", "post")}
+    streams = {str(tmp_path / "n.csv"): {"object": "main.n", "hooks": hooks}}
+    events = list(run({"source": "LOCAL", "target": "DUCK", "streams": streams}, {"DUCK": warehouse.url}))
+    assert len(of(StreamStarted, events)) == 2
+    assert [event.said for event in of(HookFinished, events)] == ["pre", "post"]
+    assert warehouse.query("select count(*) from n") == [(200_001,)]
 
 
 @pytest.mark.parametrize("wrong", ["password", "table"])

@@ -39,6 +39,10 @@ STREAM: Mapping[str, Any] = {
     "disabled": True,
     "single": True,
     "hooks": {"pre": [{"type": "log", "message": "x"}]},
+    # Ours.
+    "retries": 3,
+    "retry_delay": "1s",
+    "timeout": "1h",
 }
 SOURCE_OPTIONS: Mapping[str, Any] = {
     "format": "csv",
@@ -188,6 +192,8 @@ SHOWN = {
     },
     "engine/test_transforms.py": {"transforms"},
     "hooks/test_stages.py": {"hooks"},
+    "engine/test_retries.py": {"retries", "retry_delay"},
+    "engine/test_timeout.py": {"timeout"},
     "replication/test_document.py": {"disabled", "object", "mode"},
     "this file": {"id", "description", "tags", *NOT_THE_PLANS},
 }

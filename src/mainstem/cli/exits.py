@@ -114,10 +114,12 @@ def _signals_sent_to(inbox: SimpleQueue[int | None]) -> Iterator[None]:
 
 def _cancel_until(ended: Future[int]) -> None:
     """Cancel again and again: a query may begin just after the first time."""
-    from mainstem.endpoints import cancel_all  # noqa: PLC0415 - only here are endpoints needed
+    from mainstem.breaking import break_all  # noqa: PLC0415 - only here are they needed
+    from mainstem.endpoints import cancel_all  # noqa: PLC0415
 
     pause = threading.Event()
     while not ended.done():
+        break_all()
         cancel_all()
         pause.wait(_AGAIN_SECONDS)
 

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from mainstem.errors import HookError, NotSupportedYetError
@@ -29,11 +30,12 @@ def command(call: Call) -> Result:
         )
     out, combined, code = _run(call, _arguments(call))
     said = combined.rstrip() if call.keys.get("print", False) is True else ""
-    output = {"stdout": out, "combined": combined, "exit_code": code}
+    kept = {"stdout": out, "combined": combined} if call.keys.get("capture", True) is not False else {}
+    output = {**kept, "exit_code": code}
     if code:
         tail = combined.strip()[-1000:]
         raise HookError(f"The command ended with exit code {code}{f': {tail}' if tail else ''}.")
-    return Result({"output": output, "exit_code": code}, out.strip(), said)
+    return Result({"output": output, "exit_code": code}, out.strip() if kept else None, said)
 
 
 def _arguments(call: Call) -> Sequence[str]:
@@ -68,15 +70,26 @@ def _run(call: Call, arguments: Sequence[str]) -> tuple[str, str, int]:
         )
     except OSError as error:
         raise HookError(f"{arguments[0]} cannot be started: {error.strerror}.") from error
-    with process:
+    with process, call.services.breaker.watching(lambda: _end(process)):
         try:
             out, err = process.communicate(timeout=None if limit is None else float(limit))
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             process.communicate()
             raise HookError(f"The command did not end within {limit} seconds, and was ended.") from None
+        except BaseException:
+            # Whatever ends us ends it too.
+            _end(process)
+            raise
     stdout, stderr = out.decode(errors="replace"), err.decode(errors="replace")
     return stdout, stdout + stderr, process.returncode
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program, with those that it has started."""
+    # It may have ended meanwhile.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _environment(given: Mapping[str, Any]) -> dict[str, str]:

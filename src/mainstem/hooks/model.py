@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from mainstem.breaking import Breaker
 from mainstem.connections import Connection, ConnectionBook
 from mainstem.endpoints import SqlTarget
 from mainstem.errors import HookError, Position
@@ -19,11 +20,13 @@ __all__ = ["Call", "Result", "Services"]
 class Replicate(Protocol):
     """Runs a replication within a hook."""
 
-    def __call__(self, config: Any, keys: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
+    def __call__(
+        self, config: Any, keys: Mapping[str, Any], depth: int, breaker: Breaker
+    ) -> Mapping[str, Any]:
         """Run it, and tell what became of it: ``status``, ``total_rows``, ``total_bytes``, ``streams``."""
 
 
-def _none(config: Any, keys: Mapping[str, Any], depth: int) -> Mapping[str, Any]:  # noqa: ARG001
+def _none(config: Any, keys: Mapping[str, Any], depth: int, breaker: Breaker) -> Mapping[str, Any]:  # noqa: ARG001
     raise HookError("No replication can be run here.")
 
 
@@ -38,7 +41,7 @@ class Services:
         allow_commands: Whether a `command` may run.
         replicate: Runs a replication.
         retry_delay: Seconds before a hook is tried again.
-        wait: Waits so many seconds, or until the run is stopped.
+        breaker: Breaks them off.
         open_target: The target within its publishing transaction; ``None`` outside of one.
         depth: How many replications this one is within.
     """
@@ -49,7 +52,7 @@ class Services:
     allow_commands: bool = False
     replicate: Replicate = _none
     retry_delay: float = 5.0
-    wait: Callable[[float], object] = lambda _: None
+    breaker: Breaker = field(default_factory=Breaker)
     open_target: SqlTarget | None = None
     depth: int = 0
 
@@ -76,7 +79,7 @@ class Services:
     def places(self) -> Places:
         """Where files are."""
         own = [each for each in (self.source, self.target) if each is not None]
-        return Places(self.known, self.book.find, own)
+        return Places(self.known, self.book.find, own, self.breaker)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mainstem.breaking import Breaker
 from mainstem.connections import Connection
 from mainstem.errors import EndpointError, HookError
 from mainstem.files.places import PLACES, FileInfo, Place, is_pattern, open_place
@@ -44,11 +45,13 @@ class Places:
         named: Finds a connection by its name; ``None`` where there is none.
         of_url: Finds the connection that a URL is.
         known: Connections of the run: where a URL is of one of them, it has the credentials.
+        breaker: Breaks off what is done.
     """
 
     named: Callable[[str], Connection | None]
     of_url: Callable[[str], Connection]
     known: Sequence[Connection] = ()
+    breaker: Breaker = field(default_factory=Breaker)
 
     def read(self, location: str) -> bytes:
         """A file's contents."""
@@ -152,7 +155,7 @@ class Places:
                 f"{connection.name} ({connection.type}) is no place for files.",
                 hint=f"Those are {', '.join(PLACES)}.",
             )
-        with open_place(connection) as place:
+        with open_place(connection) as place, self.breaker.watching(place.cancel):
             yield place, place.checked(path)
 
     def _found(self, location: str) -> tuple[Connection, str]:

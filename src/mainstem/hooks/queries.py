@@ -8,6 +8,8 @@ from typing import Any
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from mainstem.breaking import Breaker
+from mainstem.connections import Connection
 from mainstem.endpoints import SqlTarget, open_endpoint, open_target
 from mainstem.endpoints.sql import split_statements
 from mainstem.errors import EndpointError, HookError, NotSupportedYetError
@@ -34,22 +36,29 @@ def query(call: Call) -> Result:
         if within is not None and connection == within.connection:
             rows = _within(within, sql)
         else:
-            with open_endpoint(connection) as endpoint:
-                statements = split_statements(sql, endpoint.dialect)
-            for statement in statements:
-                if _reads(statement):
-                    with open_endpoint(connection) as endpoint:
-                        rows = endpoint.execute(statement, _MOST_ROWS).to_pylist()
-                else:
-                    with open_target(connection) as target:
-                        target.connect_to_write()
-                        target.run_script(statement)
+            rows = _apart(connection, sql, call.services.breaker)
     except EndpointError as error:
         if call.keys.get("continue_on_error") is True:
             return Result({"result": [], "error": str(error)}, [], str(error), "warn")
         raise HookError(f"The query failed: {error}", transient=error.transient) from error
     columns = list(rows[0]) if rows else []
     return Result({"result": rows, "columns": columns, "row_count": len(rows)}, rows)
+
+
+def _apart(connection: Connection, sql: str, breaker: Breaker) -> list[dict[str, Any]]:
+    """Run statements one after the other, each for itself."""
+    rows: list[dict[str, Any]] = []
+    with open_endpoint(connection) as endpoint:
+        statements = split_statements(sql, endpoint.dialect)
+    for statement in statements:
+        if _reads(statement):
+            with open_endpoint(connection) as endpoint, breaker.watching(endpoint.cancel):
+                rows = endpoint.execute(statement, _MOST_ROWS).to_pylist()
+        else:
+            with open_target(connection) as target, breaker.watching(target.cancel):
+                target.connect_to_write()
+                target.run_script(statement)
+    return rows
 
 
 def _within(target: SqlTarget, sql: str) -> list[dict[str, Any]]:

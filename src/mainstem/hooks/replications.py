@@ -22,7 +22,7 @@ def replication(call: Call) -> Result:
         raise HookError("`replication` is missing: a path, or a mapping.")
     config = str(Path(given).expanduser()) if isinstance(given, str) and "\n" not in given else given
     keys = {key: call.keys[key] for key in _KEYS if call.keys.get(key)}
-    found = dict(call.services.replicate(config, keys, call.services.depth + 1))
+    found = dict(call.services.replicate(config, keys, call.services.depth + 1, call.services.breaker))
     if found.get("status") == "error":
         raise HookError(f"The replication failed: {found.get('error')}")
     said = f"{found.get('total_rows', 0)} rows"

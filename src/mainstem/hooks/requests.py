@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
+from mainstem.breaking import Breaker
 from mainstem.errors import HookError
 from mainstem.expressions import json_text
 from mainstem.hooks.model import Call, Result
 
 __all__ = ["http"]
+
+_Answer = tuple[int, dict[str, str], bytes]
 
 _SECONDS = 60.0
 _MOST_BYTES = 50_000_000
@@ -25,7 +31,9 @@ def http(call: Call) -> Result:
     if parts.scheme not in ("http", "https"):
         raise HookError(f"`url` begins with {parts.scheme or 'nothing'}.", hint="It is http:// or https://.")
     request = _request(call, url)
-    status, headers, body = _answer(request, parts.hostname or "")
+    status, headers, body = _unless_broken_off(
+        call.services.breaker, lambda: _answer(request, parts.hostname or "")
+    )
     text = body.decode(errors="replace")
     response: dict[str, Any] = {"status": status, "headers": headers, "text": text, "json": _json(text)}
     if call.keys.get("write_to"):
@@ -49,7 +57,27 @@ def _request(call: Call, url: str) -> urllib.request.Request:
     return urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310 - checked
 
 
-def _answer(request: urllib.request.Request, host: str) -> tuple[int, dict[str, str], bytes]:
+def _unless_broken_off(breaker: Breaker, asking: Callable[[], _Answer]) -> _Answer:
+    """Ask in a thread of its own, which nobody waits for any more once the run is broken off."""
+    outcome: Future[_Answer] = Future()
+    over = threading.Event()
+
+    def ask() -> None:
+        try:
+            outcome.set_result(asking())
+        except BaseException as error:  # it is raised again, in the thread that waits
+            outcome.set_exception(error)
+        over.set()
+
+    with breaker.watching(over.set):
+        threading.Thread(target=ask, name="mainstem-http", daemon=True).start()
+        over.wait()
+    if not outcome.done():
+        raise HookError("The answer was not waited for.")
+    return outcome.result()
+
+
+def _answer(request: urllib.request.Request, host: str) -> _Answer:
     try:
         with urllib.request.urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - http or https
             return response.status, dict(response.headers), response.read(_MOST_BYTES)

@@ -141,7 +141,7 @@ class _Run:
             if self._policy != "retry":
                 raise
             yield self._told("retried", str(error), "warn")
-        self._services.wait(self._services.retry_delay)
+        self._services.breaker.wait(self._services.retry_delay)
         return (yield from self._once())
 
     def _once(self) -> Generator[HookFinished, None, Result]:
@@ -151,9 +151,14 @@ class _Run:
             key: value if key in _RAW else self._scope.filled(value) for key, value in self._hook.keys.items()
         }
         call = Call(keys, self._hook.keys, self._scope, self._services, self._hook.position)
+        breaker = self._services.breaker
         try:
+            if breaker.broken:
+                raise HookError("It did not begin.")
             return KINDS[self._hook.type](call)
-        except MainstemError:
+        except MainstemError as error:
+            if breaker.broken:
+                raise HookError(f"It was broken off: {breaker.why}.") from error
             raise
         except Exception as error:
             # The traceback stays behind the error.

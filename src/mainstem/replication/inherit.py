@@ -28,6 +28,9 @@ _BY_PRESENCE = (
     "transforms",
     "hooks",
     "meta",
+    "retries",
+    "retry_delay",
+    "timeout",
 )
 
 # Once a stream has `source_options`, only these of the defaults' are merged into them.

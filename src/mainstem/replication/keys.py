@@ -7,7 +7,7 @@ from typing import Any
 
 from mainstem.replication.options import ChangeCaptureOptions, SourceOptions, TargetOptions
 
-__all__ = ["CARRIED_OUT", "HARMLESS", "OPTION_MAPS", "STREAM_KEYS", "TOP_LEVEL_KEYS", "is_said"]
+__all__ = ["CARRIED_OUT", "HARMLESS", "OPTION_MAPS", "OWN_KEYS", "STREAM_KEYS", "TOP_LEVEL_KEYS", "is_said"]
 
 TOP_LEVEL_KEYS = frozenset({"source", "target", "streams", "defaults", "hooks", "env"})
 
@@ -17,10 +17,14 @@ OPTION_MAPS: Mapping[str, frozenset[str]] = {
     "change_capture_options": frozenset(ChangeCaptureOptions.model_fields),
 }
 
+# Ours: Sling has settings of the whole run for these, and passes over such keys of a stream.
+OWN_KEYS = frozenset({"retries", "retry_delay", "timeout"})
+
 STREAM_KEYS = frozenset(
     {
         "id", "description", "mode", "object", "select", "files", "where", "primary_key", "update_key", "sql",
         "columns", "transforms", "schedule", "tags", "disabled", "single", "hooks", "meta", *OPTION_MAPS,
+        *OWN_KEYS,
     }
 )  # fmt: skip
 
@@ -30,6 +34,7 @@ CARRIED_OUT: Mapping[str, frozenset[str]] = {
         {
             "id", "description", "mode", "object", "select", "files", "where", "primary_key", "update_key",
             "sql", "columns", "tags", "disabled", "single", "meta", "schedule", "transforms", "hooks",
+            *OWN_KEYS,
         }
     ),
     "source_options": frozenset(

@@ -73,6 +73,9 @@ class Stream:
         single: Whether a wildcard is one stream. ``None``: decided by the object's variables.
         hooks: Its hooks, by stage.
         meta: For Dagster.
+        retries: How often it is tried again; ``None``: as the settings say.
+        retry_delay: Seconds before the first retry; ``None``: as the settings say.
+        timeout: Seconds that all its attempts may take; ``None``: as many as they need.
         unsupported: What of it the plan will refuse.
     """
 
@@ -99,6 +102,9 @@ class Stream:
     single: bool | None = None
     hooks: Sequence[Hook] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    retries: int | None = None
+    retry_delay: float | None = None
+    timeout: float | None = None
     unsupported: Sequence[Unsupported] = ()
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from mainstem.errors import NotSupportedYetError, ReplicationError
 from mainstem.replication.document import Document, ReplicationLike, read_document
+from mainstem.replication.durations import seconds_of
 from mainstem.replication.environment import substitute
 from mainstem.replication.hooks import (
     CARRIED_OUT_HOOKS,
@@ -229,6 +230,9 @@ class _Reader:
             single=self._flag(merged, "single"),
             hooks=hooks,
             meta=self._mapping(merged.values.get("meta"), merged.origin("meta")),
+            retries=self._read(merged, "retries", self._count),
+            retry_delay=self._read(merged, "retry_delay", self._seconds),
+            timeout=self._read(merged, "timeout", self._minutes),
             unsupported=[*self._unsupported(merged), *_refused_hooks(hooks)],
         )
 
@@ -337,6 +341,27 @@ class _Reader:
             self._problem(f"{_last(at)!r} must be text or a list of texts, not {_shown(value)}", *at)
             return ()
         return items
+
+    def _count(self, value: Any, at: Location) -> int | None:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            self._problem(f"{_last(at)!r} must be a whole number, 0 or more, not {_shown(value)}", *at)
+            return None
+        return value
+
+    def _seconds(self, value: Any, at: Location, unit: str = "s") -> float | None:
+        """A length of time, in seconds."""
+        if value is None:
+            return None
+        found = None if isinstance(value, bool) else seconds_of(str(value), unit)
+        if found is None:
+            self._problem(f"{_last(at)!r} must be a time such as 30s, 5m or 1h, not {_shown(value)}", *at)
+        return found
+
+    def _minutes(self, value: Any, at: Location) -> float | None:
+        found = self._seconds(value, at, "m")
+        if found == 0:
+            self._problem(f"{_last(at)!r} must be more than nothing", *at)
+        return found
 
     def _flag(self, merged: Inherited, key: str) -> bool | None:
         value = merged.values.get(key)
