@@ -112,17 +112,24 @@ class Server:
     url: str
     requests: list[tuple[str, str, dict[str, str], str]]
     answers: list[tuple[int, str]]
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     requests: list[tuple[str, str, dict[str, str], str]] = []
     answers: list[tuple[int, str]] = []
+    told = Server("", requests, answers)
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             requests.append((self.command, self.path, dict(self.headers), body))
+            if self.path in told.moved:
+                self.send_response(302)
+                self.send_header("Location", told.moved[self.path])
+                self.end_headers()
+                return
             status, text = answers.pop(0) if answers else (200, json.dumps({"ok": True, "n": 3}))
             self.send_response(status)
             self.end_headers()
@@ -136,6 +143,7 @@ def server() -> Iterator[Server]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
         thread = threading.Thread(target=listening.serve_forever, args=(0.01,))
         thread.start()
-        yield Server(f"http://127.0.0.1:{listening.server_port}", requests, answers)
+        told.url = f"http://127.0.0.1:{listening.server_port}"
+        yield told
         listening.shutdown()
         thread.join()

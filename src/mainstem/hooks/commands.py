@@ -8,10 +8,12 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
+from mainstem.connections import is_secret
 from mainstem.errors import HookError, NotSupportedYetError
+from mainstem.expressions import shown
 from mainstem.hooks.model import Call, Result
+from mainstem.hooks.templates import in_shell
 
 __all__ = ["ALLOW", "command"]
 
@@ -28,41 +30,51 @@ def command(call: Call) -> Result:
         raise NotSupportedYetError(
             "`ssh_conn` of a command hook is not supported yet.", position=call.position
         )
-    out, combined, code = _run(call, _arguments(call))
-    said = combined.rstrip() if call.keys.get("print", False) is True else ""
+    given = {str(name): shown(value) for name, value in (call.keys.get("env") or {}).items()}
+    arguments, variables = _arguments(call)
+    out, combined, code = _run(call, arguments, {**given, **variables})
+    said = _hidden(combined.rstrip(), given) if call.keys.get("print", False) is True else ""
     kept = {"stdout": out, "combined": combined} if call.keys.get("capture", True) is not False else {}
     output = {**kept, "exit_code": code}
     if code:
-        tail = combined.strip()[-1000:]
+        tail = _hidden(combined.strip()[-1000:], given)
         raise HookError(f"The command ended with exit code {code}{f': {tail}' if tail else ''}.")
     return Result({"output": output, "exit_code": code}, out.strip() if kept else None, said)
 
 
-def _arguments(call: Call) -> Sequence[str]:
-    given = call.keys.get("command")
+def _arguments(call: Call) -> tuple[Sequence[str], Mapping[str, str]]:
+    """What is started, and the variables in which a shell gets its values."""
+    given = call.raw.get("command")
     if call.keys.get("shell") is True:
         if not isinstance(given, str):
             raise HookError("With `shell: true` a command is one text.")
-        return ["/bin/sh", "-c", given]
-    if isinstance(given, list):
-        return [str(part) for part in given]
+        text, variables = in_shell(given, call.scope)
+        return ["/bin/sh", "-c", text], variables
     # Taken apart before the variables are put in: a value never becomes another argument.
     try:
-        parts = shlex.split(str(call.raw.get("command") or ""))
+        parts = given if isinstance(given, list) else shlex.split(str(given or ""))
     except ValueError as error:
         raise HookError(f"The command cannot be taken apart: {error}.") from error
     if not parts:
         raise HookError("`command` is missing.")
-    return [str(call.scope.filled(part)) for part in parts]
+    return [shown(call.scope.filled(part)) for part in parts], {}
 
 
-def _run(call: Call, arguments: Sequence[str]) -> tuple[str, str, int]:
+def _hidden(said: str, given: Mapping[str, str]) -> str:
+    """What a program says, without the secrets that it was given."""
+    for name, value in given.items():
+        if value and is_secret(name.lower(), value):
+            said = said.replace(value, "***")
+    return said
+
+
+def _run(call: Call, arguments: Sequence[str], given: Mapping[str, str]) -> tuple[str, str, int]:
     limit = call.keys.get("timeout")
     try:
         process = subprocess.Popen(
             arguments,
             cwd=call.keys.get("working_dir") or None,
-            env=_environment(call.keys.get("env") or {}),
+            env=_environment(given),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -92,6 +104,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment(given: Mapping[str, Any]) -> dict[str, str]:
+def _environment(given: Mapping[str, str]) -> dict[str, str]:
     passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
-    return {**passed, **{str(name): str(value) for name, value in given.items()}}
+    return {**passed, **given}

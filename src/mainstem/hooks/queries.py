@@ -8,12 +8,12 @@ from typing import Any
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from mainstem.breaking import Breaker
 from mainstem.connections import Connection
 from mainstem.endpoints import SqlTarget, open_endpoint, open_target
 from mainstem.endpoints.sql import split_statements
 from mainstem.errors import EndpointError, HookError, NotSupportedYetError
 from mainstem.hooks.model import Call, Result
+from mainstem.hooks.templates import in_sql
 
 __all__ = ["query"]
 
@@ -29,14 +29,16 @@ def query(call: Call) -> Result:
         )
     name = str(call.keys.get("connection") or "target")
     connection = call.services.connection(name)
-    sql = call.text("query")
+    sql = call.raw.get("query")
+    if not isinstance(sql, str) or not sql.strip():
+        raise HookError("`query` is missing.", hint="Say `query: …`.")
     rows: list[dict[str, Any]] = []
     try:
         within = call.services.open_target
         if within is not None and connection == within.connection:
-            rows = _within(within, sql)
+            rows = _within(within, in_sql(sql, call.scope, within.dialect))
         else:
-            rows = _apart(connection, sql, call.services.breaker)
+            rows = _apart(connection, sql, call)
     except EndpointError as error:
         if call.keys.get("continue_on_error") is True:
             return Result({"result": [], "error": str(error)}, [], str(error), "warn")
@@ -45,11 +47,12 @@ def query(call: Call) -> Result:
     return Result({"result": rows, "columns": columns, "row_count": len(rows)}, rows)
 
 
-def _apart(connection: Connection, sql: str, breaker: Breaker) -> list[dict[str, Any]]:
+def _apart(connection: Connection, sql: str, call: Call) -> list[dict[str, Any]]:
     """Run statements one after the other, each for itself."""
     rows: list[dict[str, Any]] = []
+    breaker = call.services.breaker
     with open_endpoint(connection) as endpoint:
-        statements = split_statements(sql, endpoint.dialect)
+        statements = split_statements(in_sql(sql, call.scope, endpoint.dialect), endpoint.dialect)
     for statement in statements:
         if _reads(statement):
             with open_endpoint(connection) as endpoint, breaker.watching(endpoint.cancel):

@@ -9,7 +9,10 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import Future
+from http.client import HTTPException
 from typing import Any
+
+from typing_extensions import override
 
 from mainstem.breaking import Breaker
 from mainstem.errors import HookError
@@ -21,6 +24,8 @@ __all__ = ["http"]
 _Answer = tuple[int, dict[str, str], bytes]
 
 _SECONDS = 60.0
+# Shorter ones are words.
+_TELLING = 6
 _MOST_BYTES = 50_000_000
 
 
@@ -40,7 +45,8 @@ def http(call: Call) -> Result:
         call.services.places.write(str(call.keys["write_to"]), body)
     shown = f"{parts.scheme}://{parts.hostname}"
     if status >= 400:  # noqa: PLR2004 - errors of HTTP
-        raise HookError(f"{shown} answered {status}: {text.strip()[:300]}", transient=status >= 500)  # noqa: PLR2004
+        said = _hidden(text.strip()[:300], request)
+        raise HookError(f"{shown} answered {status}: {said}", transient=status >= 500)  # noqa: PLR2004
     state = {"request": {"url": url, "method": request.get_method()}, "response": response}
     return Result(state, response["json"] if response["json"] is not None else text)
 
@@ -79,14 +85,51 @@ def _unless_broken_off(breaker: Breaker, asking: Callable[[], _Answer]) -> _Answ
 
 def _answer(request: urllib.request.Request, host: str) -> _Answer:
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as response:  # noqa: S310 - http or https
+        with _opener.open(request, timeout=_SECONDS) as response:
             return response.status, dict(response.headers), response.read(_MOST_BYTES)
     except urllib.error.HTTPError as error:
         with error:
             return error.code, dict(error.headers), error.read(_MOST_BYTES)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise HookError(f"{host} cannot be reached: {reason}.", transient=True) from error
+    except (ValueError, HTTPException) as error:
+        # Not its words: they may have a header or an address in them, and with that a secret.
+        raise HookError(
+            f"The request to {host} did not go through: {type(error).__name__}.",
+            hint="Are `url` and `headers` well-formed?",
+        ) from None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to other web addresses, but takes no header along to another server: it may be a secret."""
+
+    @override
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        before, now = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        if now.scheme not in ("http", "https"):
+            fp.close()
+            raise HookError(f"{before.hostname} sends us to a {now.scheme} address, which is not followed.")
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if following is not None and (before.scheme, before.netloc) != (now.scheme, now.netloc):
+            following.headers.clear()
+        return following
+
+
+_opener = urllib.request.build_opener(_Redirects)
+
+
+def _hidden(said: str, request: urllib.request.Request) -> str:
+    """An answer, without the headers that it repeats."""
+    for name, value in request.headers.items():
+        if name.lower() == "content-type":
+            continue
+        for secret in (value, value.rpartition(" ")[2]):
+            if len(secret) >= _TELLING:
+                said = said.replace(secret, "***")
+    return said
 
 
 def _json(text: str) -> Any:

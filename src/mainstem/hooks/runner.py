@@ -40,7 +40,7 @@ KINDS: Mapping[str, Callable[[Call], Result]] = {
     "replication": replication,
 }
 # What stands in a hook's own words, or is looked at as it was written.
-_RAW = ("if", "check", "steps", "loop", "on_failure", "id", "into")
+_RAW = ("if", "check", "steps", "loop", "on_failure", "id", "into", "query", "command")
 _MOST_AT_ONCE = 64
 
 
