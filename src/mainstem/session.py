@@ -13,6 +13,7 @@ from typing import Any
 from mainstem.endpoints import SourceTable
 from mainstem.errors import ReplicationError, RunTimeoutError, StreamError, ValueBreaksTypeError
 from mainstem.events import BatchStaged, Event, StreamPublished, StreamRetried, StreamSkipped, StreamStarted
+from mainstem.faults import Point, reached
 from mainstem.hooking import RunHooks, SkippedStreamError, StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
@@ -192,6 +193,7 @@ class Session:
                 self._opened = self._opening(self._stack)
                 self._opened.facts.target.connect_to_write()
             opened = self._opened
+            reached(Point.CONNECTED)
         with phase_of(stream, "plan"):
             facts = opened.facts.for_stream(stream)
             planner = StreamPlanner(stream, facts)
@@ -204,6 +206,7 @@ class Session:
                 plan = planner.plan()
                 self._writers.refuse_second(plan, stream)
                 hooks.planned(plan, planner.variables(plan))
+                reached(Point.PLANNED)
             yield StreamStarted(stream.name, facts.target.address(plan.target), plan.estimated_rows)
             transfer = Transfer(stream, plan, facts, self._settings, opened.state, hooks=hooks)
             yield from transfer.run()

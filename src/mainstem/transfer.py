@@ -14,6 +14,7 @@ from mainstem.constraint import ConstraintCheck
 from mainstem.endpoints import KeyProfile, Query, Staging, Step
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
+from mainstem.faults import Point, reached
 from mainstem.hooking import StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan
 from mainstem.quarantine import Quarantine
@@ -87,11 +88,14 @@ class Transfer:
                 staging = opened.enter_context(
                     self._facts.target.stage(plan.target, plan.schema, place=plan.staging)
                 )
+                opened.callback(self._cleaned)
                 staging.prepare(plan.update_key, _origin(plan))
+                reached(Point.STAGED)
             if plan.mode is not Mode.DEFINITION_ONLY:
                 yield from self._staged(staging)
             with self._phase("stage"):
                 _check_count(self.rows, staging.complete())
+                reached(Point.COMPLETE)
             self._told_constraints()
             self._hooks.staged(self.rows, self.bytes)
             try:
@@ -136,6 +140,7 @@ class Transfer:
             with self._phase("stage"):
                 for part in _parts(batch, self._plan.batch_limit):
                     staging.write(part)
+                    reached(Point.MID_BATCH)
             yield batch
 
     def _published(self, opened: ExitStack, staging: Staging) -> None:
@@ -156,10 +161,16 @@ class Transfer:
             state = self._state if cursor or self._is_replaced else None
             kept = state.steps(target, plan.stream, self._stream.object, cursor, kind) if state else []
             before, after = self._hooks.steps("pre_merge"), self._hooks.steps("post_merge")
+            reached(Point.BEFORE_PUBLISH)
             target.publish(staging, plan.target, [*before, *steps, *kept, *after])
+            reached(Point.AFTER_PUBLISH)
             self.cursor = cursor
             if state and not kept:
                 state.write(plan.stream, self._stream.object, cursor, kind)
+
+    def _cleaned(self) -> None:
+        with self._phase("cleanup"):
+            reached(Point.CLEANUP)
 
     @property
     def _is_replaced(self) -> bool:

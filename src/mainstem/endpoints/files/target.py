@@ -21,6 +21,7 @@ from mainstem.endpoints.locks import held
 from mainstem.endpoints.steps import AddColumn, ChangeType, Create, Empty, Insert, Step, Swap
 from mainstem.endpoints.target import Capabilities, NativeType, Staging, Target, Use
 from mainstem.errors import ConfigError, EndpointError
+from mainstem.faults import Point, reached
 from mainstem.files.formats.base import OpenFile, ReadOptions
 from mainstem.files.formats.registry import format_of
 from mainstem.schema import Relation
@@ -236,6 +237,7 @@ class FileTarget(FileEndpoint, Target):
         for path in before:
             if path not in shown and (not adds or same_origin(path, staging.run)):
                 self.place.delete(path)
+                reached(Point.MID_PUBLISH)
         rows = sum(file.rows for file in staging.files)
         self._written[target] = Written(staging.schema, None if adds else rows)
 
@@ -246,6 +248,7 @@ class FileTarget(FileEndpoint, Target):
             for file in files:
                 file.show()
                 shown.append(file.path)
+                reached(Point.MID_PUBLISH)
         except BaseException:
             for path in shown:
                 if path not in before:

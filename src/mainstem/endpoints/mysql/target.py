@@ -24,6 +24,7 @@ from mainstem.endpoints.sql_steps import short_name
 from mainstem.endpoints.steps import Call, ChangeType, Deduplicate, Insert, RunSql, Step, Swap, TableKey
 from mainstem.endpoints.target import Capabilities, NativeType, Staging
 from mainstem.errors import EndpointError, LossyTypeError, TargetBusyError
+from mainstem.faults import Point, reached
 from mainstem.schema import Relation
 
 __all__ = ["MySQL"]
@@ -261,6 +262,7 @@ class MySQL(MySQLSource, MySQLSteps):
                     staging.published = True
             else:
                 self.carry_out(step, place, target)
+            reached(Point.MID_PUBLISH)
         self._publish_rows(together, place, target)
 
     def _publish_rows(self, steps: Sequence[Step], place: Relation, target: Relation) -> None:
@@ -271,13 +273,16 @@ class MySQL(MySQLSource, MySQLSteps):
         with self.transaction():
             for step in steps:
                 self.carry_out(step, place, target)
+                reached(Point.MID_PUBLISH)
 
     @override
     def carry_out(self, step: Step, place: Relation, target: Relation) -> None:
         if isinstance(step, Call):
             step.action(self)
             return
-        for statement in self.statements(step, place, target):
+        for number, statement in enumerate(self.statements(step, place, target)):
+            if number:
+                reached(Point.MID_PUBLISH)
             done = self._session.run(statement)
             if done.warnings and (said := self._session.warning(LOSSY)):
                 raise LossyTypeError(
@@ -325,7 +330,9 @@ class MySQL(MySQLSource, MySQLSteps):
             for key in step.keys:
                 for statement in self._key_statements(key, new, target):
                     self.run(statement)
+                    reached(Point.MID_PUBLISH)
             self._put(new, target)
+            reached(Point.MID_PUBLISH)
         except BaseException:
             if new != place:
                 with suppress(EndpointError):
@@ -355,6 +362,7 @@ class MySQL(MySQLSource, MySQLSteps):
             self.qualified(name) for name in (new, _beside(target, "replaced"), target)
         )
         self.run(f"RENAME TABLE {self.qualified(there.relation)} TO {old_name}, {new_name} TO {table}")
+        reached(Point.MID_PUBLISH)
         try:
             self.run(f"DROP TABLE {old_name}")
         except EndpointError as error:
