@@ -199,7 +199,8 @@ class Session:
             planner = StreamPlanner(stream, facts)
             known = planner.variables()
         yield from hooks.pre(known)
-        with ExitStack() as locks:
+        # What comes up while the stream is left belongs to it too: the other streams go on.
+        with phase_of(stream, "cleanup"), ExitStack() as locks:
             with phase_of(stream, "plan"):
                 # Where the stream goes on must not change between the plan and the publish.
                 locks.enter_context(facts.target.locked(planner.target))
@@ -209,11 +210,24 @@ class Session:
                 reached(Point.PLANNED)
             yield StreamStarted(stream.name, facts.target.address(plan.target), plan.estimated_rows)
             transfer = Transfer(stream, plan, facts, self._settings, opened.state, hooks=hooks)
-            yield from transfer.run()
-            with phase_of(stream, "publish"):
-                report = _report(plan, transfer, facts, time.monotonic() - began)
+            report = yield from _moved(stream, plan, facts, transfer, began)
         hooks.ended(report)
         yield StreamPublished(report)
+
+
+def _moved(
+    stream: Stream, plan: StreamPlan, facts: RunFacts, transfer: Transfer, began: float
+) -> Generator[Event, None, StreamReport]:
+    """Move the rows, and tell what came of it."""
+    try:
+        with phase_of(stream, "cleanup"):
+            yield from transfer.run()
+        with phase_of(stream, "publish"):
+            return _report(plan, transfer, facts, time.monotonic() - began)
+    except StreamError as error:
+        if transfer.published:
+            error.after_publish()
+        raise
 
 
 def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: float) -> StreamReport:

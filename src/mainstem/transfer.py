@@ -51,6 +51,7 @@ class Transfer:
         cursor: The update key's greatest value that was published, as text; ``None`` where none was.
         notes: What the user should know.
         constraint_failures: So many values broke a constraint.
+        published: Whether the target has the rows, whatever comes up afterwards.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Transfer:
         self.cursor: str | None = None
         self.notes = list(plan.notes)
         self.constraint_failures = 0
+        self.published = False
         self._check: ConstraintCheck | None = None
 
     def run(self) -> Iterator[Event]:
@@ -161,12 +163,18 @@ class Transfer:
             state = self._state if cursor or self._is_replaced else None
             kept = state.steps(target, plan.stream, self._stream.object, cursor, kind) if state else []
             before, after = self._hooks.steps("pre_merge"), self._hooks.steps("post_merge")
+            announced = state is not None and not kept and cursor is not None and plan.merge_strategy is None
+            if state and announced:
+                state.announce(plan.stream, self._stream.object, str(cursor), kind)
             reached(Point.BEFORE_PUBLISH)
             target.publish(staging, plan.target, [*before, *steps, *kept, *after])
+            self.published = True
             reached(Point.AFTER_PUBLISH)
             self.cursor = cursor
             if state and not kept:
                 state.write(plan.stream, self._stream.object, cursor, kind)
+            if state and announced:
+                state.settle(plan.stream, self._stream.object)
 
     def _cleaned(self) -> None:
         with self._phase("cleanup"):
