@@ -50,22 +50,23 @@ class State(ABC):
             kind: The source's type of the update key.
 
         Returns:
-            The steps; none where the cursor is kept elsewhere, so that it is written after the publish.
+            The steps; none where the cursor is kept elsewhere, so that it is announced before the publish and
+            written after it.
         """
 
     @abstractmethod
     def write(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
         """Write a cursor, or forget it, after its rows are published."""
 
-    # Rows and a cursor that is kept elsewhere cannot be written as one. Where reading rows again would double
-    # them, the cursor is announced first: after a kill, the target itself tells whether it got there.
+    # Rows and a cursor that is kept elsewhere cannot be written as one. So the cursor is announced first:
+    # after a kill, the target itself tells whether it got there.
 
-    def announce(self, stream: str, object_name: str, value: str, kind: str) -> None:
+    def announce(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
         """Say which cursor is about to be true, before its rows are published."""
-        self.write(stream, f"{object_name}{_ANNOUNCED}", value, kind)
+        self.write(stream, f"{object_name}{_ANNOUNCED}", value or "", kind)
 
     def announced(self, stream: str, target: str) -> str | None:
-        """The cursor that was announced and of which nobody knows whether it came true."""
+        """The cursor that was announced and of which nobody knows whether it came true; empty for none."""
         return self.cursor(stream, f"{target}{_ANNOUNCED}")
 
     def settle(self, stream: str, object_name: str) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from mainstem.ahead import read_ahead
 from mainstem.connections import is_secret
 from mainstem.constraint import ConstraintCheck
-from mainstem.endpoints import KeyProfile, Query, Staging, Step
+from mainstem.endpoints import KeyProfile, Query, Staging, Step, Target
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
 from mainstem.faults import Point, reached
@@ -161,20 +161,19 @@ class Transfer:
             cursor, kind = self._cursor_of(staging)
             # A table without its rows of before is not where an older cursor was.
             state = self._state if cursor or self._is_replaced else None
-            kept = state.steps(target, plan.stream, self._stream.object, cursor, kind) if state else []
+            stream = (plan.stream, self._stream.object)
+            kept = state.steps(target, *stream, cursor, kind) if state and _is_one(target, steps) else []
+            if state and not kept:
+                state.announce(*stream, cursor, kind)
             before, after = self._hooks.steps("pre_merge"), self._hooks.steps("post_merge")
-            announced = state is not None and not kept and cursor is not None and plan.merge_strategy is None
-            if state and announced:
-                state.announce(plan.stream, self._stream.object, str(cursor), kind)
             reached(Point.BEFORE_PUBLISH)
             target.publish(staging, plan.target, [*before, *steps, *kept, *after])
             self.published = True
             reached(Point.AFTER_PUBLISH)
             self.cursor = cursor
             if state and not kept:
-                state.write(plan.stream, self._stream.object, cursor, kind)
-            if state and announced:
-                state.settle(plan.stream, self._stream.object)
+                state.write(*stream, cursor, kind)
+                state.settle(*stream)
 
     def _cleaned(self) -> None:
         with self._phase("cleanup"):
@@ -261,6 +260,11 @@ class Transfer:
 
     def _phase(self, name: str) -> Any:
         return phase_of(self._stream, name)
+
+
+def _is_one(target: Target, steps: Sequence[Step]) -> bool:
+    """Whether a statement beside these steps is one with them: it happens as they do, or not at all."""
+    return target.capabilities.transactional_ddl or not any(step.changes_definition for step in steps)
 
 
 def _origin(plan: StreamPlan) -> str | None:

@@ -26,7 +26,7 @@ class StateReader(Protocol):
         """The cursor of a stream, as text; ``None`` where none was ever written."""
 
     def announced(self, stream: str, target: str) -> str | None:
-        """The cursor that was announced and of which nobody knows whether it came true."""
+        """The cursor that was announced and of which nobody knows whether it came true; empty for none."""
 
 
 class MetadataColumns(Protocol):

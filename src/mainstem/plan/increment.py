@@ -120,11 +120,9 @@ def find_cursor(
         kept = run.state.cursor(place.stream.name, place.stream.object)
         # What remembers nothing may have been moved on by whoever reads it: only the state counts.
         counts = existing is not None or not run.target.capabilities.remembers
-        # With a primary key, rows that are read again do not double.
-        asks = not place.stream.primary_key
-        announced = run.state.announced(place.stream.name, place.stream.object) if asks else None
+        announced = run.state.announced(place.stream.name, place.stream.object)
         if announced is not None and _came_true(announced, run, key, name, existing):
-            kept = announced
+            kept = announced or None
         return Cursor(kept, inclusive, "state") if kept is not None and counts else None
     if existing is None or existing.relation is None:
         return None
@@ -166,7 +164,7 @@ def _came_true(announced: str, run: RunFacts, key: Column, name: str, existing: 
     if column is None or _loses_order(key, column):
         return False
     value = run.target.maximum(existing.relation, column.name)
-    return value is not None and _as_in_source(value, key, column) == announced
+    return announced == ("" if value is None else _as_in_source(value, key, column))
 
 
 def _loses_order(key: Column, column: Column) -> bool:

@@ -258,8 +258,6 @@ class MySQL(MySQLSource, MySQLSteps):
             together = []
             if isinstance(step, Swap):
                 self._swap(step, place, target)
-                if isinstance(staging, SqlStaging):
-                    staging.published = True
             else:
                 self.carry_out(step, place, target)
             reached(Point.MID_PUBLISH)
@@ -320,12 +318,18 @@ class MySQL(MySQLSource, MySQLSteps):
 
     def _swap(self, step: Swap, place: Relation, target: Relation) -> None:
         """Put a table in the target's place, all at once, and drop the old one."""
-        new = place
+        # Its name alone tells that it is ours: the mark comes off while nobody sees the table.
+        new = _beside(target, "defined")
         if step.definition is not None:
-            new = _beside(target, "defined")
             self.run(renamed(step.definition, self.qualified(new)))
+        else:
+            self.run(f"RENAME TABLE {self.qualified(place)} TO {self.qualified(new)}")
+        reached(Point.MID_PUBLISH)
         try:
-            if new != place:
+            if step.definition is None:
+                for statement in self.unmark_statements(new):
+                    self.run(statement)
+            else:
                 self._fill(new, step.columns, place)
             for key in step.keys:
                 for statement in self._key_statements(key, new, target):
@@ -334,15 +338,9 @@ class MySQL(MySQLSource, MySQLSteps):
             self._put(new, target)
             reached(Point.MID_PUBLISH)
         except BaseException:
-            if new != place:
-                with suppress(EndpointError):
-                    self.run(f"DROP TABLE IF EXISTS {self.qualified(new)}")
+            with suppress(EndpointError):
+                self.run(f"DROP TABLE IF EXISTS {self.qualified(new)}")
             raise
-        if new != place:
-            self.run(f"DROP TABLE {self.qualified(place)}")
-        else:
-            for statement in self.unmark_statements(target):
-                self.run(statement)
 
     def _fill(self, table: Relation, columns: Sequence[str], place: Relation) -> None:
         """Put the staged rows into a table of the user's definition."""
@@ -366,6 +364,9 @@ class MySQL(MySQLSource, MySQLSteps):
         try:
             self.run(f"DROP TABLE {old_name}")
         except EndpointError as error:
+            if not self._session.is_open:
+                # The new table is seen, and stays; the next run sweeps the old one.
+                return
             self.run(f"RENAME TABLE {table} TO {new_name}, {old_name} TO {self.qualified(there.relation)}")
             raise EndpointError(
                 f"{target} cannot be replaced: {error.message}",
