@@ -26,6 +26,8 @@ MAY_IMPORT = {
     "schema": set(),
     "report": set(),
     "events": {"errors", "report"},
+    # The boundaries of a run, at which a test can make it die.
+    "faults": set(),
     # Which tables are one and the same; the adapters state them, the graph compares them.
     "identity": set(),
     "connections": {"errors"},
@@ -37,7 +39,7 @@ MAY_IMPORT = {
     "breaking": set(),
     # One small language for transforms, constraints and conditions.
     "expressions": {"errors", "replication", "types"},
-    "endpoints": WORDS | {"connections", "types", "files"},
+    "endpoints": WORDS | {"connections", "types", "files", "faults"},
     "plan": DOCUMENT | {"endpoints", "types", "expressions"},
     "strategies": PLANNING,
     "settings": {"errors", "plan", "replication"},
@@ -55,11 +57,21 @@ MAY_IMPORT = {
     # Batches that are read while others are written.
     "ahead": set(),
     "transfer": PLANNING
-    | {"strategies", "settings", "transform", "constraint", "quarantine", "state", "hooking", "ahead"},
+    | {
+        "faults",
+        "strategies",
+        "settings",
+        "transform",
+        "constraint",
+        "quarantine",
+        "state",
+        "hooking",
+        "ahead",
+    },
     # A run for the user's own monitoring.
     "telemetry": {"errors", "events", "report"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
-    "session": PLANNING | {"settings", "state", "transfer", "hooking", "widening", "breaking"},
+    "session": PLANNING | {"faults", "settings", "state", "transfer", "hooking", "widening", "breaking"},
     "queueing": DOCUMENT,
     "parallel": DOCUMENT | {"session", "queueing"},
     "engine": PLANNING
@@ -82,7 +94,7 @@ MAY_IMPORT = {
     # The command line knows the engine and all below it, the graph, and no adapter.
     "cli": PLANNING | {"_version", "settings", "engine", "pipeline", "telemetry", "api", "graph", "breaking"},
     # Real servers, and the suites that every endpoint is held to.
-    "testing": PLANNING | {"engine", "api", "files"},
+    "testing": PLANNING | {"engine", "api", "files", "faults"},
     "__init__": {"_version", "api", "graph"},
 }
 

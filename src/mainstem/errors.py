@@ -309,6 +309,12 @@ class StreamError(MainstemError):
         self.cause = cause
         super().__init__(f"Stream {stream} failed in phase {phase}: {cause}", transient=cause.transient)
 
+    def after_publish(self) -> None:
+        """Say that the stream's rows were published before: another attempt would publish them again."""
+        self.transient = False
+        self.message = f"{self.message} Its rows are published, so it was not tried again."
+        self.args = (self.message,)
+
 
 class HookStageError(StreamError):
     """The hooks at the start or the end of a replication failed; its ``stream`` is ``hooks.start`` or so.

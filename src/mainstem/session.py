@@ -14,6 +14,7 @@ from mainstem.breaking import Breaker, Deadline
 from mainstem.endpoints import SourceTable
 from mainstem.errors import ReplicationError, RunTimeoutError, StreamError, ValueBreaksTypeError
 from mainstem.events import BatchStaged, Event, StreamPublished, StreamRetried, StreamSkipped, StreamStarted
+from mainstem.faults import Point, reached
 from mainstem.hooking import GRACE, RunHooks, SkippedStreamError, StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan, StreamPlanner
 from mainstem.replication import Stream
@@ -191,25 +192,41 @@ class Session:
                 self._opened = self._opening(self._stack)
                 self._opened.facts.target.connect_to_write()
             opened = self._opened
+            reached(Point.CONNECTED)
         with phase_of(stream, "plan"):
             facts = opened.facts.for_stream(stream)
             planner = StreamPlanner(stream, facts)
             known = planner.variables()
         yield from hooks.pre(known)
-        with ExitStack() as locks:
+        # What comes up while the stream is left belongs to it too: the other streams go on.
+        with phase_of(stream, "cleanup"), ExitStack() as locks:
             with phase_of(stream, "plan"):
                 # Where the stream goes on must not change between the plan and the publish.
                 locks.enter_context(facts.target.locked(planner.target))
                 plan = planner.plan()
                 self._writers.refuse_second(plan, stream)
                 hooks.planned(plan, planner.variables(plan))
+                reached(Point.PLANNED)
             yield StreamStarted(stream.name, facts.target.address(plan.target), plan.estimated_rows)
             transfer = Transfer(stream, plan, facts, self._settings, opened.state, hooks=hooks)
-            yield from transfer.run()
-            with phase_of(stream, "publish"):
-                report = _report(plan, transfer, facts, time.monotonic() - began)
+            report = yield from _moved(stream, plan, facts, transfer, began)
         hooks.ended(report)
         yield StreamPublished(report)
+
+
+def _moved(
+    stream: Stream, plan: StreamPlan, facts: RunFacts, transfer: Transfer, began: float
+) -> Generator[Event, None, StreamReport]:
+    """Move the rows, and tell what came of it."""
+    try:
+        with phase_of(stream, "cleanup"):
+            yield from transfer.run()
+        with phase_of(stream, "publish"):
+            return _report(plan, transfer, facts, time.monotonic() - began)
+    except StreamError as error:
+        if transfer.published:
+            error.after_publish()
+        raise
 
 
 def _report(plan: StreamPlan, transfer: Transfer, facts: RunFacts, seconds: float) -> StreamReport:

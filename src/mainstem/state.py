@@ -23,6 +23,8 @@ from mainstem.schema import Relation
 __all__ = ["State", "open_state"]
 
 _TABLE = "_sling_state"
+# No object is called so.
+_ANNOUNCED = " (announced)"
 _making = threading.Lock()
 _COLUMNS = ("source", "target", "stream", "object", "value", "column_type")
 
@@ -48,12 +50,28 @@ class State(ABC):
             kind: The source's type of the update key.
 
         Returns:
-            The steps; none where the cursor is kept elsewhere, so that it is written after the publish.
+            The steps; none where the cursor is kept elsewhere, so that it is announced before the publish and
+            written after it.
         """
 
     @abstractmethod
     def write(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
         """Write a cursor, or forget it, after its rows are published."""
+
+    # Rows and a cursor that is kept elsewhere cannot be written as one. So the cursor is announced first:
+    # after a kill, the target itself tells whether it got there.
+
+    def announce(self, stream: str, object_name: str, value: str | None, kind: str) -> None:
+        """Say which cursor is about to be true, before its rows are published."""
+        self.write(stream, f"{object_name}{_ANNOUNCED}", value or "", kind)
+
+    def announced(self, stream: str, target: str) -> str | None:
+        """The cursor that was announced and of which nobody knows whether it came true; empty for none."""
+        return self.cursor(stream, f"{target}{_ANNOUNCED}")
+
+    def settle(self, stream: str, object_name: str) -> None:
+        """Forget what was announced: the cursor is written."""
+        self.write(stream, f"{object_name}{_ANNOUNCED}", None, "")
 
 
 def open_state(

@@ -11,9 +11,10 @@ import pyarrow as pa
 from mainstem.ahead import read_ahead
 from mainstem.connections import is_secret
 from mainstem.constraint import ConstraintCheck
-from mainstem.endpoints import KeyProfile, Query, Staging, Step
+from mainstem.endpoints import KeyProfile, Query, Staging, Step, Target
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
+from mainstem.faults import Point, reached
 from mainstem.hooking import StreamHooks
 from mainstem.plan import PlannedColumn, RunFacts, StreamPlan
 from mainstem.quarantine import Quarantine
@@ -50,6 +51,7 @@ class Transfer:
         bytes: The same, as Arrow buffers.
         cursor: The update key's greatest value that was published, as text; ``None`` where none was.
         notes: What the user should know.
+        published: Whether the target has the rows, whatever comes up afterwards.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Transfer:
         self.bytes = 0
         self.cursor: str | None = None
         self.notes = list(plan.notes)
+        self.published = False
         self._quarantine: Quarantine | None = None
         self._check: ConstraintCheck | None = None
 
@@ -87,11 +90,14 @@ class Transfer:
                 staging = opened.enter_context(
                     self._facts.target.stage(plan.target, plan.schema, place=plan.staging)
                 )
+                opened.callback(self._cleaned)
                 staging.prepare(plan.update_key, _origin(plan))
+                reached(Point.STAGED)
             if plan.mode is not Mode.DEFINITION_ONLY:
                 yield from self._staged(staging)
             with self._phase("stage"):
                 _check_count(self.rows, staging.complete())
+                reached(Point.COMPLETE)
             if self._check:
                 self.notes += self._check.told
             self._hooks.staged(self.rows, self.bytes)
@@ -137,6 +143,7 @@ class Transfer:
             with self._phase("stage"):
                 for part in _parts(batch, self._plan.batch_limit):
                     staging.write(part)
+                    reached(Point.MID_BATCH)
             yield batch
 
     def _published(self, opened: ExitStack, staging: Staging) -> None:
@@ -155,12 +162,23 @@ class Transfer:
             cursor, kind = self._cursor_of(staging)
             # A table without its rows of before is not where an older cursor was.
             state = self._state if cursor or self._is_replaced else None
-            kept = state.steps(target, plan.stream, self._stream.object, cursor, kind) if state else []
+            stream = (plan.stream, self._stream.object)
+            kept = state.steps(target, *stream, cursor, kind) if state and _is_one(target, steps) else []
+            if state and not kept:
+                state.announce(*stream, cursor, kind)
             before, after = self._hooks.steps("pre_merge"), self._hooks.steps("post_merge")
+            reached(Point.BEFORE_PUBLISH)
             target.publish(staging, plan.target, [*before, *steps, *kept, *after])
+            self.published = True
+            reached(Point.AFTER_PUBLISH)
             self.cursor = cursor
             if state and not kept:
-                state.write(plan.stream, self._stream.object, cursor, kind)
+                state.write(*stream, cursor, kind)
+                state.settle(*stream)
+
+    def _cleaned(self) -> None:
+        with self._phase("cleanup"):
+            reached(Point.CLEANUP)
 
     @property
     def _is_replaced(self) -> bool:
@@ -250,6 +268,11 @@ class Transfer:
 
     def _phase(self, name: str) -> Any:
         return phase_of(self._stream, name)
+
+
+def _is_one(target: Target, steps: Sequence[Step]) -> bool:
+    """Whether a statement beside these steps is one with them: it happens as they do, or not at all."""
+    return target.capabilities.transactional_ddl or not any(step.changes_definition for step in steps)
 
 
 def _origin(plan: StreamPlan) -> str | None:

@@ -17,6 +17,7 @@ from mainstem.endpoints.sql_steps import SqlSteps, short_name
 from mainstem.endpoints.steps import Call, Step, Swap
 from mainstem.endpoints.target import KeyProfile, Staging
 from mainstem.errors import EndpointError, RelationNotFoundError
+from mainstem.faults import Point, reached
 from mainstem.schema import Column, Relation
 
 __all__ = ["STAGING_COMMENT", "Loader", "SqlStaging", "SqlTarget", "split_statements"]
@@ -182,9 +183,11 @@ class SqlTarget(Source, SqlSteps):
             for step in outside:
                 if not isinstance(step, Swap):
                     self.carry_out(step, place, target)
+                    reached(Point.MID_PUBLISH)
         with self.transaction():
             for step in inside:
                 self.carry_out(step, place, target)
+                reached(Point.MID_PUBLISH)
         if not self.capabilities.transactional_ddl:
             for step in outside:
                 if isinstance(step, Swap):
@@ -205,7 +208,9 @@ class SqlTarget(Source, SqlSteps):
         if isinstance(step, Call):
             step.action(self)
             return
-        for statement in self.statements(step, place, target):
+        for number, statement in enumerate(self.statements(step, place, target)):
+            if number:
+                reached(Point.MID_PUBLISH)
             self.run(statement)
 
     @override

@@ -25,6 +25,9 @@ class StateReader(Protocol):
     def cursor(self, stream: str, target: str) -> str | None:
         """The cursor of a stream, as text; ``None`` where none was ever written."""
 
+    def announced(self, stream: str, target: str) -> str | None:
+        """The cursor that was announced and of which nobody knows whether it came true; empty for none."""
+
 
 class MetadataColumns(Protocol):
     """Which columns a run adds to a stream's."""

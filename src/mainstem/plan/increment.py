@@ -120,11 +120,13 @@ def find_cursor(
         kept = run.state.cursor(place.stream.name, place.stream.object)
         # What remembers nothing may have been moved on by whoever reads it: only the state counts.
         counts = existing is not None or not run.target.capabilities.remembers
+        announced = run.state.announced(place.stream.name, place.stream.object)
+        if announced is not None and _came_true(announced, run, key, name, existing):
+            kept = announced or None
         return Cursor(kept, inclusive, "state") if kept is not None and counts else None
     if existing is None or existing.relation is None:
         return None
-    alike = [known for known in existing.columns if known.name.lower() == name.lower()]
-    column = next((known for known in alike if known.name == name), next(iter(alike), None))
+    column = _found(name, existing)
     if column is None:
         raise ReplicationError(
             f"{existing.relation} has no column {name}, so there is nothing to go on from.",
@@ -147,6 +149,22 @@ def find_cursor(
         )
     value = run.target.maximum(existing.relation, column.name)
     return None if value is None else Cursor(_as_in_source(value, key, column), inclusive, "target")
+
+
+def _found(name: str, existing: SourceTable) -> Column | None:
+    alike = [known for known in existing.columns if known.name.lower() == name.lower()]
+    return next((known for known in alike if known.name == name), next(iter(alike), None))
+
+
+def _came_true(announced: str, run: RunFacts, key: Column, name: str, existing: SourceTable | None) -> bool:
+    """Whether a run that could not keep its cursor had published: then it is the target's greatest."""
+    if existing is None or existing.relation is None or not run.target.capabilities.remembers:
+        return False
+    column = _found(name, existing)
+    if column is None or _loses_order(key, column):
+        return False
+    value = run.target.maximum(existing.relation, column.name)
+    return announced == ("" if value is None else _as_in_source(value, key, column))
 
 
 def _loses_order(key: Column, column: Column) -> bool:

@@ -24,6 +24,7 @@ from mainstem.endpoints.sql import STAGING_COMMENT, SqlStaging, SqlTarget
 from mainstem.endpoints.steps import ChangeType, Deduplicate, Key, Step, Swap
 from mainstem.endpoints.target import Capabilities, NativeType, Staging
 from mainstem.errors import ConnectionConfigError
+from mainstem.faults import Point, reached
 from mainstem.schema import Relation
 
 __all__ = ["DuckDB"]
@@ -197,6 +198,7 @@ class DuckDB(DuckDBSource, SqlTarget):
             with self.transaction():
                 for step in settled:
                     self.carry_out(step, staging.place, target)
+                    reached(Point.MID_PUBLISH)
             steps = [step for step in steps if step not in settled]
         super().publish(staging, target, steps)
 

@@ -15,12 +15,14 @@ from mainstem.endpoints.files.base import FileEndpoint
 from mainstem.endpoints.files.filelock import path_lock
 from mainstem.endpoints.files.layout import TYPED, Layout, is_data, is_part, layout_of
 from mainstem.endpoints.files.parts import PartFile
+from mainstem.endpoints.files.showing import Showing
 from mainstem.endpoints.files.staging import FileStaging, same_origin
 from mainstem.endpoints.files.written import Written, written_columns
 from mainstem.endpoints.locks import held
 from mainstem.endpoints.steps import AddColumn, Call, ChangeType, Create, Empty, Insert, Step, Swap
 from mainstem.endpoints.target import Capabilities, NativeType, Staging, Target, Use
 from mainstem.errors import ConfigError, EndpointError
+from mainstem.faults import Point, reached
 from mainstem.files.formats.base import OpenFile, ReadOptions
 from mainstem.files.formats.registry import format_of
 from mainstem.schema import Relation
@@ -225,6 +227,8 @@ class FileTarget(FileEndpoint, Target):
         """Remove what killed runs left: files that were never shown."""
         if not self.place.listable:
             return
+        if layout.is_folder:
+            Showing(self.place, layout.root).settle()
         folders = {layout.root.rpartition("/")[0]}
         if layout.levels:
             folders |= {entry.path.rpartition("/")[0] for entry in self.place.entries(layout.root, deep=True)}
@@ -245,11 +249,16 @@ class FileTarget(FileEndpoint, Target):
         for call in before_rows:
             call.action(self)
         adds = kinds == [Insert]
-        before = self._files(staging.layout) if staging.layout.is_folder else []
-        shown = self._shown(staging.files, before)
-        for path in before:
-            if path not in shown and (not adds or same_origin(path, staging.run)):
+        before = self._files(staging.layout)
+        paths = [file.path for file in staging.files]
+        removed = [
+            path for path in before if path not in paths and (not adds or same_origin(path, staging.run))
+        ]
+        with self._noted(staging.layout, paths, removed):
+            self._show(staging.files, before)
+            for path in removed:
                 self.place.delete(path)
+                reached(Point.MID_PUBLISH)
         rows = sum(file.rows for file in staging.files)
         self._written[target] = Written(staging.schema, None if adds else rows)
         # There is no transaction: what fails here finds the rows shown.
@@ -263,19 +272,30 @@ class FileTarget(FileEndpoint, Target):
         calls = [(number, step) for number, step in enumerate(steps) if isinstance(step, Call)]
         return [step for n, step in calls if n < first], [step for n, step in calls if n > first]
 
-    def _shown(self, files: Sequence[PartFile], before: Collection[str]) -> Collection[str]:
-        """Show files, all of them or none; the paths that they have."""
+    @contextmanager
+    def _noted(self, layout: Layout, paths: Sequence[str], removed: Sequence[str]) -> Iterator[None]:
+        """Note what is about to happen, where it is more than one thing."""
+        if not layout.is_folder or len(paths) + len(removed) < 2:  # noqa: PLR2004
+            yield
+            return
+        showing = Showing(self.place, layout.root)
+        showing.begin(paths, removed)
+        yield
+        showing.end()
+
+    def _show(self, files: Sequence[PartFile], before: Collection[str]) -> None:
+        """Show files, all of them or none."""
         shown: list[str] = []
         try:
             for file in files:
                 file.show()
                 shown.append(file.path)
+                reached(Point.MID_PUBLISH)
         except BaseException:
             for path in shown:
                 if path not in before:
                     self.place.delete(path)
             raise
-        return shown
 
     @override
     def run_script(self, sql: str) -> None:

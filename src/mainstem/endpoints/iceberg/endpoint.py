@@ -17,6 +17,7 @@ from typing_extensions import override
 from mainstem.connections import Connection
 from mainstem.endpoints.lake import Lake, LakeTables
 from mainstem.errors import ConnectError, EndpointError, TargetBusyError
+from mainstem.faults import Point, reached
 from mainstem.files.formats.fitting import plain_schema
 from mainstem.schema import Relation
 
@@ -155,6 +156,8 @@ def _add(transaction: Any, rows: pa.RecordBatchReader) -> None:
             waiting, size = [], 0
     if waiting:
         transaction.append(pa.Table.from_batches(waiting))
+    # Whoever has the transaction commits it next.
+    reached(Point.MID_PUBLISH)
 
 
 def _reshape(update: Any, before: pa.Schema, after: pa.Schema) -> None:

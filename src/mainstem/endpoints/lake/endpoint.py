@@ -31,6 +31,7 @@ from mainstem.endpoints.locks import held
 from mainstem.endpoints.steps import Deduplicate, Insert, RunSql, Step, Swap
 from mainstem.endpoints.target import TABLE_OPTIONS, Capabilities, NativeType, Staging
 from mainstem.errors import EndpointError, RelationNotFoundError, TargetBusyError
+from mainstem.faults import Point, reached
 from mainstem.schema import Relation
 from mainstem.types import cast_values
 
@@ -236,6 +237,7 @@ class Lake(DuckDB):
         if before is not None and all(_only_adds(step) for step in steps):
             with self._stored(staging.place, self.tables.schema(target)) as rows:
                 self._check_unchanged(target, before)
+                reached(Point.MID_PUBLISH)
                 self.tables.append(target, rows)
             return
         try:
@@ -246,6 +248,7 @@ class Lake(DuckDB):
             super().publish(staging, target, steps)
             with self._stored(target, None) as rows:
                 self._check_unchanged(target, before)
+                reached(Point.MID_PUBLISH)
                 self.tables.replace(target, rows)
         finally:
             self._forget(target)

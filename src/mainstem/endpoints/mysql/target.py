@@ -24,6 +24,7 @@ from mainstem.endpoints.sql_steps import short_name
 from mainstem.endpoints.steps import Call, ChangeType, Deduplicate, Insert, RunSql, Step, Swap, TableKey
 from mainstem.endpoints.target import Capabilities, NativeType, Staging
 from mainstem.errors import EndpointError, LossyTypeError, TargetBusyError
+from mainstem.faults import Point, reached
 from mainstem.schema import Relation
 
 __all__ = ["MySQL"]
@@ -257,10 +258,9 @@ class MySQL(MySQLSource, MySQLSteps):
             together = []
             if isinstance(step, Swap):
                 self._swap(step, place, target)
-                if isinstance(staging, SqlStaging):
-                    staging.published = True
             else:
                 self.carry_out(step, place, target)
+            reached(Point.MID_PUBLISH)
         self._publish_rows(together, place, target)
 
     def _publish_rows(self, steps: Sequence[Step], place: Relation, target: Relation) -> None:
@@ -271,13 +271,16 @@ class MySQL(MySQLSource, MySQLSteps):
         with self.transaction():
             for step in steps:
                 self.carry_out(step, place, target)
+                reached(Point.MID_PUBLISH)
 
     @override
     def carry_out(self, step: Step, place: Relation, target: Relation) -> None:
         if isinstance(step, Call):
             step.action(self)
             return
-        for statement in self.statements(step, place, target):
+        for number, statement in enumerate(self.statements(step, place, target)):
+            if number:
+                reached(Point.MID_PUBLISH)
             done = self._session.run(statement)
             if done.warnings and (said := self._session.warning(LOSSY)):
                 raise LossyTypeError(
@@ -315,27 +318,29 @@ class MySQL(MySQLSource, MySQLSteps):
 
     def _swap(self, step: Swap, place: Relation, target: Relation) -> None:
         """Put a table in the target's place, all at once, and drop the old one."""
-        new = place
+        # Its name alone tells that it is ours: the mark comes off while nobody sees the table.
+        new = _beside(target, "defined")
         if step.definition is not None:
-            new = _beside(target, "defined")
             self.run(renamed(step.definition, self.qualified(new)))
+        else:
+            self.run(f"RENAME TABLE {self.qualified(place)} TO {self.qualified(new)}")
+        reached(Point.MID_PUBLISH)
         try:
-            if new != place:
+            if step.definition is None:
+                for statement in self.unmark_statements(new):
+                    self.run(statement)
+            else:
                 self._fill(new, step.columns, place)
             for key in step.keys:
                 for statement in self._key_statements(key, new, target):
                     self.run(statement)
+                    reached(Point.MID_PUBLISH)
             self._put(new, target)
+            reached(Point.MID_PUBLISH)
         except BaseException:
-            if new != place:
-                with suppress(EndpointError):
-                    self.run(f"DROP TABLE IF EXISTS {self.qualified(new)}")
+            with suppress(EndpointError):
+                self.run(f"DROP TABLE IF EXISTS {self.qualified(new)}")
             raise
-        if new != place:
-            self.run(f"DROP TABLE {self.qualified(place)}")
-        else:
-            for statement in self.unmark_statements(target):
-                self.run(statement)
 
     def _fill(self, table: Relation, columns: Sequence[str], place: Relation) -> None:
         """Put the staged rows into a table of the user's definition."""
@@ -355,9 +360,13 @@ class MySQL(MySQLSource, MySQLSteps):
             self.qualified(name) for name in (new, _beside(target, "replaced"), target)
         )
         self.run(f"RENAME TABLE {self.qualified(there.relation)} TO {old_name}, {new_name} TO {table}")
+        reached(Point.MID_PUBLISH)
         try:
             self.run(f"DROP TABLE {old_name}")
         except EndpointError as error:
+            if not self._session.is_open:
+                # The new table is seen, and stays; the next run sweeps the old one.
+                return
             self.run(f"RENAME TABLE {table} TO {new_name}, {old_name} TO {self.qualified(there.relation)}")
             raise EndpointError(
                 f"{target} cannot be replaced: {error.message}",

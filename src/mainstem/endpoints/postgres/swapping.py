@@ -12,6 +12,7 @@ from mainstem.endpoints.sql import SqlTarget
 from mainstem.endpoints.sql_steps import short_name
 from mainstem.endpoints.steps import Swap, TableKey
 from mainstem.errors import EndpointError
+from mainstem.faults import Point, reached
 from mainstem.schema import Relation
 
 __all__ = ["refuse_cascades", "swap"]
@@ -65,6 +66,7 @@ def swap(endpoint: SqlTarget, step: Swap, place: Relation, target: Relation) -> 
             raise
         _refill(endpoint, step, place, target, error.__cause__)
         return
+    reached(Point.MID_PUBLISH)
     if step.definition is not None:
         columns = ", ".join(endpoint.quoted(name) for name in step.columns)
         table, staged = endpoint.qualified(target), endpoint.qualified(place)
@@ -74,6 +76,7 @@ def swap(endpoint: SqlTarget, step: Swap, place: Relation, target: Relation) -> 
         _run_all(endpoint, [sql for key in step.keys for sql in endpoint.key_statements(key, target)])
     else:
         _move(endpoint, place, target)
+        reached(Point.MID_PUBLISH)
         _run_all(endpoint, endpoint.unmark_statements(target))
         _rename_keys(endpoint, staged_keys, target)
     _run_all(endpoint, [f"grant {right} on {endpoint.qualified(target)} to {who}" for who, right in grants])
@@ -125,6 +128,7 @@ def _refill(
     table, staged = endpoint.qualified(target), endpoint.qualified(place)
     # Not TRUNCATE, which those who look at an older snapshot would see.
     endpoint.run(f"delete from {table}")
+    reached(Point.MID_PUBLISH)
     endpoint.run(f"insert into {table} ({columns}) select {columns} from {staged}")
     endpoint.run(f"drop table {staged}")
     _complete_keys(endpoint, step.keys, target)

@@ -191,7 +191,7 @@ class Snowflake(SnowflakeSource, SnowflakeSteps, SqlTarget):
         columns = [column for column in self.describe(place).columns if column.name != ROW]
         names = [self.quoted(column.name) for column in columns]
         keys = [statement for key in step.keys for statement in self.key_statements(key, target)]
-        return [self._replaced(target, _definitions(columns, {}), names, place), drop, *keys]
+        return [self._replaced(target, _definitions(columns, {}), names, place), *keys, drop]
 
     def _replaced(
         self, target: Relation, definitions: Mapping[str, str], values: Sequence[str], place: Relation

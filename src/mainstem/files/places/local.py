@@ -173,12 +173,14 @@ class _LocalWriter(AtomicWriter):
     @override
     def drop(self) -> None:
         self._beside.unlink(missing_ok=True)
-        self._closed()
+        # What could not be written before cannot now, and nobody wants it any more.
+        with suppress(OSError):
+            self._closed()
 
     def _closed(self) -> None:
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            file.close()
 
 
 def _sync_folder(folder: Path) -> None:
