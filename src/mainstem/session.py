@@ -22,7 +22,10 @@ from mainstem.state import State
 from mainstem.transfer import Transfer, phase_of
 from mainstem.widening import with_wider_columns
 
-__all__ = ["Opened", "Session", "Writers"]
+__all__ = ["STOP_SECONDS", "Opened", "Session", "Writers"]
+
+# What is told to stop has so long to drop what it has staged.
+STOP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -154,17 +157,22 @@ class Session:
         if self._deadline is None:
             yield
             return
-        timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), self._expire)
-        timer.daemon = True
-        timer.start()
+        ended = threading.Event()
+        watch = threading.Thread(target=self._expire, args=(self._deadline, ended), daemon=True)
+        watch.start()
         try:
             yield
         finally:
-            timer.cancel()
+            ended.set()
 
-    def _expire(self) -> None:
+    def _expire(self, deadline: float, ended: threading.Event) -> None:
+        if ended.wait(max(0.0, deadline - time.monotonic())):
+            return
         self._overdue.set()
         self.stop()
+        # Once more after a while: for a statement that began in that moment, for a server that is silent.
+        while not ended.wait(STOP_SECONDS):
+            self.stop()
 
     def _refuse_overdue(self, stream: Stream, phase: str) -> None:
         if self._overdue.is_set() or (self._deadline is not None and time.monotonic() >= self._deadline):
@@ -203,6 +211,9 @@ class Session:
                 locks.enter_context(facts.target.locked(planner.target))
                 plan = planner.plan()
                 self._writers.refuse_second(plan, stream)
+                if plan.staging is not None:
+                    # A place that the user has named may be another stream's as well.
+                    locks.enter_context(facts.target.locked(plan.staging))
                 hooks.planned(plan, planner.variables(plan))
             yield StreamStarted(stream.name, facts.target.address(plan.target), plan.estimated_rows)
             transfer = Transfer(stream, plan, facts, self._settings, opened.state, hooks=hooks)
