@@ -33,7 +33,7 @@ def moved(
 ) -> list[Event]:
     """Replicate from one to the other; what is a file is in the place."""
     reads = source.endswith("csv")
-    config = {
+    config: dict[str, Any] = {
         "source": "PLACE" if reads else "FILE",
         "target": "FILE" if reads else "PLACE",
         "streams": {source: {"object": target}},
