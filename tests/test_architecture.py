@@ -73,7 +73,7 @@ MAY_IMPORT = {
     # Streams through an open source and target, with their attempts; which stream is next; several at once.
     "session": PLANNING | {"faults", "settings", "state", "transfer", "hooking", "widening", "breaking"},
     "queueing": DOCUMENT,
-    "parallel": DOCUMENT | {"session", "queueing"},
+    "parallel": DOCUMENT | {"session", "queueing", "breaking"},
     "engine": PLANNING
     | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"}
     | {"hooking", "hooks", "telemetry", "breaking"},

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["Breaker", "Deadline", "break_all"]
+__all__ = ["STOP_SECONDS", "Breaker", "Deadline", "break_all"]
+
+#: What is told to stop has so long to drop what it has staged; then it is told again.
+STOP_SECONDS = 5.0
 
 # Only weakly: who does the work keeps it.
 _breakers: weakref.WeakSet[Breaker] = weakref.WeakSet()
@@ -102,15 +105,21 @@ class Breaker:
         if self.deadline is None:
             yield
             return
-        timer = threading.Timer(
-            max(0.0, self.deadline.until - time.monotonic()), self.off, [self.deadline.told]
-        )
-        timer.daemon = True
-        timer.start()
+        ended = threading.Event()
+        watch = threading.Thread(target=self._expire, args=(self.deadline, ended), daemon=True)
+        watch.start()
         try:
             yield
         finally:
-            timer.cancel()
+            ended.set()
+
+    def _expire(self, deadline: Deadline, ended: threading.Event) -> None:
+        if ended.wait(max(0.0, deadline.until - time.monotonic())):
+            return
+        self.off(deadline.told)
+        # Once more after a while: for a statement that began in that moment, for a server that is silent.
+        while not ended.wait(STOP_SECONDS):
+            self.off(deadline.told)
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until it is asked to break off; whether it was."""

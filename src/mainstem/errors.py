@@ -15,7 +15,7 @@
     │   │   └── ValueBreaksTypeError   a file's value is none of the type that its column seemed to have
     │   ├── ConstraintError        a row breaks a constraint of `columns`; nothing was published
     │   ├── AmbiguousKeyError      rows cannot be told apart by their primary key; nothing was published
-    │   └── TargetBusyError        someone else holds the target
+    │   └── TargetBusyError        someone else holds the table or the file
     ├── HookError                  a hook of a replication, or a step of a pipeline, failed
     ├── RunTimeoutError            the time of a run is over
     ├── DbtRunError                a dbt command failed; carries the nodes that did, and dbt's own words
@@ -239,7 +239,13 @@ class AmbiguousKeyError(EndpointError):
 
 
 class TargetBusyError(EndpointError):
-    """Someone else holds the target, and did not let go within the time we wait."""
+    """Someone else holds a table or a file, and did not let go within the time we wait.
+
+    Whoever it is will let go some time: it is worth another attempt.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint, transient=True)
 
 
 class DbtRunError(MainstemError):

@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from mainstem.breaking import STOP_SECONDS
 from mainstem.errors import StreamError
 from mainstem.events import Event, StreamFailed
 from mainstem.queueing import StreamQueue
@@ -19,7 +20,6 @@ __all__ = ["in_turn", "side_by_side"]
 # Events that nobody has taken yet. A reader that is slow slows the sessions down.
 _EVENTS = 64
 _TICK = 0.05
-_PATIENCE = 5.0
 
 
 def in_turn(session: Session, streams: StreamQueue) -> Generator[Event, None, None]:
@@ -102,7 +102,7 @@ class _Crew:
             # would hit what drops the staging places.
             for session in self._sessions:
                 session.stop()
-            deadline = time.monotonic() + _PATIENCE
+            deadline = time.monotonic() + STOP_SECONDS
             for thread in alive:
                 thread.join(max(0.0, deadline - time.monotonic()))
 

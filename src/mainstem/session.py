@@ -205,6 +205,9 @@ class Session:
                 locks.enter_context(facts.target.locked(planner.target))
                 plan = planner.plan()
                 self._writers.refuse_second(plan, stream)
+                if plan.staging is not None:
+                    # A place that the user has named may be another stream's as well.
+                    locks.enter_context(facts.target.locked(plan.staging))
                 hooks.planned(plan, planner.variables(plan))
                 reached(Point.PLANNED)
             yield StreamStarted(stream.name, facts.target.address(plan.target), plan.estimated_rows)

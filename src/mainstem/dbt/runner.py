@@ -17,12 +17,18 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 _BUILT = ("model", "seed", "snapshot")
+
+# DuckDB lets one process have a file: what another one loads into it is waited for.
+_HELD = "Could not set lock on file"
+_HELD_SECONDS = 600.0
+_PAUSE_SECONDS = 0.1
 
 
 class Reporter:
@@ -31,8 +37,9 @@ class Reporter:
     Called by dbt with each of its events, in the thread where it happens.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, interrupted: threading.Event) -> None:
         self.said_why = False
+        self._interrupted = interrupted
         self._asked: dict[str, Any] = {}
         self._described: set[str] = set()
         self._out = sys.stdout
@@ -55,6 +62,8 @@ class Reporter:
             self._finished(event)
         elif event.info.name == "MainEncounteredError":
             self.said_why = True
+        elif event.info.name == "AdapterRegistered" and (driver := sys.modules.get("duckdb")) is not None:
+            driver.connect = patient(driver.connect, self._interrupted)  # type: ignore[attr-defined]
 
     def _finished(self, event: Any) -> None:
         from dbt_common.events.functions import msg_to_json  # noqa: PLC0415 - dbt's Python may not be ours
@@ -134,17 +143,42 @@ def _columns(adapter: Any, node: Any) -> list[list[str]]:
     return [[column.name, column.data_type] for column in found]
 
 
+def patient(connect: Callable[..., Any], interrupted: threading.Event) -> Callable[..., Any]:
+    """Have a driver wait for a file that another process has open.
+
+    Args:
+        connect: Opens a file, or says that another process has it.
+        interrupted: Ends the waiting.
+    """
+
+    def connected(*args: Any, **kwargs: Any) -> Any:
+        deadline = time.monotonic() + _HELD_SECONDS
+        is_told = False
+        while True:
+            try:
+                return connect(*args, **kwargs)
+            except Exception as error:
+                if _HELD not in str(error) or time.monotonic() > deadline or interrupted.is_set():
+                    raise
+                if not is_told:
+                    is_told = True
+                    print(f"Waiting, up to {_HELD_SECONDS:.0f} s: {error}", flush=True)  # noqa: T201
+            interrupted.wait(_PAUSE_SECONDS)
+
+    return connected
+
+
 class Interrupt:
     """Interrupts dbt once: a second interrupt would stop it from cancelling its queries."""
 
     def __init__(self) -> None:
-        self._done = False
+        self.done = threading.Event()
         signal.signal(signal.SIGINT, self)
 
     def __call__(self, _number: int, _frame: Any) -> None:
         """Take a signal."""
-        if not self._done:
-            self._done = True
+        if not self.done.is_set():
+            self.done.set()
             raise KeyboardInterrupt
 
 
@@ -166,8 +200,7 @@ def main() -> int:
     sys.path[:] = [path for path in sys.path if path != here]
     from dbt.cli.main import dbtRunner  # noqa: PLC0415
 
-    reporter = Reporter()
-    Interrupt()
+    reporter = Reporter(Interrupt().done)
     threading.Thread(target=_listen, args=(reporter,), daemon=True).start()
     arguments = sys.argv[1:]
     # dbt writes it into its artifacts.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from types import TracebackType
@@ -311,15 +311,15 @@ class Source(Endpoint):
             return value.sql(self.dialect)
 
 
-def first_rows(reader: pa.RecordBatchReader, limit: int | None) -> pa.Table:
+def first_rows(stream: Iterable[pa.RecordBatch], schema: pa.Schema, limit: int | None) -> pa.Table:
     """Read a stream of batches into a table, no further than the limit."""
     batches, rows = [], 0
-    for batch in reader:
+    for batch in stream:
         batches.append(batch)
         rows += batch.num_rows
         if limit is not None and rows >= limit:
             break
-    return pa.Table.from_batches(batches, reader.schema).slice(0, limit)
+    return pa.Table.from_batches(batches, schema).slice(0, limit)
 
 
 def split_name(name: str) -> list[str]:

@@ -172,7 +172,7 @@ class Database:
             f"{self._name}: the DuckDB file {self.path} is held by"
             f" {f'process {holder.group(1)}' if holder else 'another process'}"
             f" and was not released within {LOCK_SECONDS:.0f} s.",
-            hint="Close it there: DuckDB allows one writing process.",
+            hint="Close it there: DuckDB allows one writing process. SLING_RETRIES waits that often more.",
         )
 
 
@@ -196,9 +196,7 @@ def duckdb_errors(name: str) -> Iterator[None]:
     except duckdb.TransactionException as error:
         if "conflict" not in str(error).lower() and "another transaction" not in str(error):
             raise _refusal(name, error) from error
-        raise TargetBusyError(
-            f"{name}: another writer was in the way: {_first_line(error)}", transient=True
-        ) from error
+        raise TargetBusyError(f"{name}: another writer was in the way: {_first_line(error)}") from error
     except duckdb.ConversionException as error:
         raise LossyTypeError(f"{name}: DuckDB cannot convert a value: {_first_line(error)}") from error
     except (duckdb.Error, pa.ArrowException, OSError) as error:

@@ -132,7 +132,8 @@ class DuckDBSource(Source):
             result = self._duckdb.execute(sql)
             if not result.description:
                 return pa.table({})
-            return first_rows(result.to_arrow_reader(_EXPORTED_ROWS), limit)
+            reader = result.to_arrow_reader(_EXPORTED_ROWS)
+            return first_rows(reader, reader.schema, limit)
 
     # Rows.
 

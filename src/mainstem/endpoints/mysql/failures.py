@@ -12,7 +12,7 @@ from pymysql.constants import CR, ER
 from mainstem.connections import Connection
 from mainstem.errors import ConfigError, ConnectError, EndpointError, LossyTypeError, TargetBusyError
 
-__all__ = ["LOSSY", "NoLocalFilesError", "connect_error", "translated"]
+__all__ = ["LOSSY", "NoLocalFilesError", "broken", "connect_error", "translated"]
 
 # Errors that PyMySQL has no name for.
 _CLIENT_LEFT_ALONE = 4031
@@ -22,6 +22,7 @@ _SNAPSHOT_CHANGED = 1020
 _NO_PASSWORD = 1698
 _NO_LOCAL_FILES = frozenset({ER.NOT_ALLOWED_COMMAND, 3948})
 _NEEDS_KEY = 3750
+_TOO_LONG = (3024, 1969)
 
 _BROKEN = frozenset(
     {
@@ -31,8 +32,6 @@ _BROKEN = frozenset(
     }
 )
 _BUSY = frozenset({ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, _SNAPSHOT_CHANGED})
-# What a moment later may be over; a lock was waited for already.
-_PASSING = frozenset({ER.LOCK_DEADLOCK, _SNAPSHOT_CHANGED})
 LOSSY = frozenset(
     {
         *(ER.WARN_DATA_OUT_OF_RANGE, ER.WARN_DATA_TRUNCATED, ER.TRUNCATED_WRONG_VALUE, ER.DATA_TOO_LONG),
@@ -42,6 +41,8 @@ LOSSY = frozenset(
 
 _HINTS = {
     _NEEDS_KEY: "The server wants a primary key on every table: set sql_require_primary_key to OFF.",
+    **dict.fromkeys(_TOO_LONG, "Is max_execution_time, or max_statement_time, too short?"),
+    ER.OPTION_PREVENTS_STATEMENT: "Is this a replica, or a server that was made read-only?",
     ER.DISK_FULL: "The server's disk is full: make room and run again.",
     ER.RECORD_FILE_FULL: "The server has no more room for the table: make room and run again.",
     ER.NET_PACKET_TOO_LARGE: "Raise the server's max_allowed_packet: a row must fit in it.",
@@ -58,9 +59,15 @@ _CONNECT_HINTS = {
     ER.DBACCESS_DENIED_ERROR: "Check the name of the database, and whether the user may use it.",
     ER.BAD_DB_ERROR: "Check the name of the database.",
     ER.CON_COUNT_ERROR: "The server has no connection left: close some, or raise its max_connections.",
+    ER.TOO_MANY_USER_CONNECTIONS: "Close some of the user's, or raise its max_user_connections.",
+    ER.USER_LIMIT_REACHED: "Wait until the hour is over, or raise the user's limits.",
     ER.HOST_NOT_PRIVILEGED: "The server lets nobody in from this host.",
 }
-_PASSING_REFUSALS = ("Connection refused", "No such file or directory", "timed out", "Lost connection")
+_FULL = frozenset({ER.CON_COUNT_ERROR, ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED})
+_PASSING_REFUSALS = (
+    *("Connection refused", "Connection reset", "No such file or directory", "timed out", "Lost connection"),
+    *("No route to host", "Network is unreachable", "Temporary failure in name resolution"),
+)
 _HOST_HINTS = {
     "Connection refused": "Is the server running, and is the port right?",
     "Name or service not known": "Is the host name right?",
@@ -87,12 +94,12 @@ def translated(name: str) -> Iterator[None]:
     except pymysql.err.MySQLError as error:
         raise _translated(name, error) from error
     except OSError as error:
-        raise _broken(name, str(error)) from error
+        raise broken(name, str(error)) from error
     except AttributeError as error:
         # The driver's way to say that its socket is closed under it.
         if "NoneType" not in str(error):
             raise
-        raise _broken(name, "it is closed") from error
+        raise broken(name, "it is closed") from error
 
 
 def connect_error(connection: Connection, place: str, error: Exception) -> EndpointError | ConfigError:
@@ -110,20 +117,19 @@ def connect_error(connection: Connection, place: str, error: Exception) -> Endpo
     return ConnectError(
         f"{connection.name}: the MySQL server at {place} refused the connection: {reason.rstrip('.')}.",
         hint=hint,
-        transient=code == ER.CON_COUNT_ERROR or any(sign in said for sign in _PASSING_REFUSALS),
+        transient=code in _FULL or any(sign in said for sign in _PASSING_REFUSALS),
     )
 
 
 def _translated(name: str, error: pymysql.err.MySQLError) -> EndpointError:
     code, said = _parts(error)
     if code in _BROKEN or (code == 0 and not said):
-        return _broken(name, said)
+        return broken(name, said)
     message = f"{name}: MySQL said: {said.rstrip('.')}."
     if code in _BUSY:
         return TargetBusyError(
             message,
             hint="Another writer or a long transaction was in the way: run again.",
-            transient=code in _PASSING,
         )
     if code in LOSSY:
         return LossyTypeError(message)
@@ -134,7 +140,8 @@ def _translated(name: str, error: pymysql.err.MySQLError) -> EndpointError:
     return EndpointError(message, hint=_HINTS.get(code))
 
 
-def _broken(name: str, said: str) -> ConnectError:
+def broken(name: str, said: str) -> ConnectError:
+    """Say that there is no server at the other end any more."""
     return ConnectError(
         f"{name}: the connection to MySQL broke: {said.rstrip('.') or 'it is closed'}.",
         hint="Is the server up? Run again.",

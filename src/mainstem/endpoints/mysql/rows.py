@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pymysql
 
-from mainstem.endpoints.mysql.failures import translated
-from mainstem.errors import ConnectError
+from mainstem.endpoints.mysql.failures import broken, translated
 
 __all__ = ["RawRows", "RowPackets"]
 
@@ -143,9 +142,7 @@ class _Chunk:
         with memoryview(self._bytes) as view, view[self._filled :] as room:
             count = read_into(room)
         if not count:
-            raise ConnectError(
-                f"{name}: the connection to MySQL broke while rows came.", hint="Is the server up? Run again."
-            )
+            raise broken(name, "no more rows came")
         self._filled += count
         self._find_rows()
 

@@ -33,6 +33,8 @@ _CONNECT_SECONDS = 10
 _LOCK_SECONDS = 60
 _HOUR = 3600
 _SENT_BYTES = 1 << 20
+# In seconds. The machine itself would ask an end that is gone without a word after two hours.
+_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 6}
 
 # What a session of ours is like, whatever the server's defaults are. Nothing is cut or rounded silently, 0 is
 # no order for a new number, moments are in UTC, no limit cuts a result, and nobody hangs up on a slow reader.
@@ -107,14 +109,15 @@ class Session:
 
     Args:
         connection: Where the server is, and how to get in.
+        patience: Seconds that each answer may take; ``None``: as long as it takes, once we are in.
 
     Raises:
         ConnectError: It cannot be reached, or refused the credentials.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, patience: float | None = None) -> None:
         self._name = connection.name
-        self._driver = _connected(connection)
+        self._driver = _connected(connection, patience)
         self.id = int(self._driver.thread_id())
         try:
             settings = ", ".join(f"{name} = {value}" for name, value in _SETTINGS.items())
@@ -123,6 +126,7 @@ class Session:
         except BaseException:
             self.hang_up()
             raise
+        self._driver.wait_for(patience)
 
     @cached_property
     def server(self) -> Server:
@@ -270,8 +274,9 @@ def place_of(connection: Connection) -> str:
     return path or f"{connection.text('host') or 'localhost'}:{connection.text('port') or _PORT}"
 
 
-def _connected(connection: Connection) -> Any:
+def _connected(connection: Connection, patience: float | None) -> Any:
     password = connection.text("password") or ""
+    seconds = patience or _seconds(connection)
     try:
         return _Driver(
             host=connection.text("host") or "localhost",
@@ -285,7 +290,10 @@ def _connected(connection: Connection) -> Any:
             autocommit=True,
             # Asked for by hand, so that the driver itself never sends a file.
             client_flag=CLIENT.LOCAL_FILES,
-            connect_timeout=_seconds(connection),
+            connect_timeout=seconds,
+            # Who lets us in says so soon, or is none.
+            read_timeout=seconds,
+            write_timeout=seconds,
             program_name="mainstem",
             **_tls(connection),
         )
@@ -299,6 +307,16 @@ class _Driver(pymysql.connections.Connection):
     def _create_ssl_ctx(self, sslp: Any) -> Any:
         made: Any = super()
         return made._create_ssl_ctx(sslp) if sslp else _unverified()
+
+    def wait_for(self, seconds: float | None) -> None:
+        """Wait for each answer so long, and notice an end that is gone without a word."""
+        wire: socket.socket = vars(self)["_sock"]
+        self._read_timeout = self._write_timeout = self._current_timeout = seconds
+        wire.settimeout(seconds)
+        if wire.family != getattr(socket, "AF_UNIX", None):
+            for name, value in _KEEPALIVE.items():
+                if hasattr(socket, name):
+                    wire.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 @cache

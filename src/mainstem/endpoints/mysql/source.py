@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable
+from mainstem.endpoints.cancelling import CANCEL_SECONDS, Insistence
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.mysql import comparable
 from mainstem.endpoints.mysql.carriage import carriage_of, carried
@@ -21,7 +22,7 @@ from mainstem.endpoints.mysql.rows import RowPackets
 from mainstem.endpoints.mysql.server import Server
 from mainstem.endpoints.mysql.session import Session, WireField
 from mainstem.endpoints.mysql.types import arrow_type
-from mainstem.errors import EndpointError
+from mainstem.errors import ConnectError, EndpointError
 from mainstem.schema import Column, Relation
 
 __all__ = ["MySQLSource"]
@@ -40,6 +41,7 @@ class MySQLSource(Source):
         self._closing = threading.Lock()
         self._closed = False
         self._sessions: set[Session] = set()
+        self._insistence = Insistence()
         self._session = self._opened()
 
     @cached_property
@@ -70,20 +72,37 @@ class MySQLSource(Source):
             busy = list(self._sessions)
         if not busy:
             return
-        try:
-            killer = Session(self.connection)
-        except EndpointError:
-            # The server has no room for another connection, or it is what does not answer.
+        if self._insistence.is_vain() or not self._killed(busy):
             for session in busy:
                 session.cut()
-            return
-        for session in busy:
-            with suppress(EndpointError):
-                killer.run(f"KILL QUERY {session.id}")
-        killer.close()
 
-    def _opened(self) -> Session:
-        session = Session(self.connection)
+    def _killed(self, busy: Sequence[Session]) -> bool:
+        """Whether the server could be told to break off what it does for some sessions."""
+        try:
+            killer = Session(self.connection, patience=CANCEL_SECONDS)
+        except EndpointError:
+            # It has no room for another connection, or it is what does not answer.
+            return False
+        try:
+            for session in busy:
+                self._kill(session, killer)
+        except ConnectError:
+            return False
+        finally:
+            killer.close()
+        return True
+
+    def _kill(self, session: Session, killer: Session) -> None:
+        try:
+            killer.run(f"KILL QUERY {session.id}")
+        except ConnectError:
+            raise
+        except EndpointError:
+            # It has just ended.
+            return
+
+    def _opened(self, patience: float | None = None) -> Session:
+        session = Session(self.connection, patience=patience)
         with self._closing:
             if self._closed:
                 session.close()

@@ -10,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 from typing_extensions import override
 
+from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry
+from mainstem.endpoints.cancelling import CANCEL_SECONDS
 from mainstem.endpoints.locks import LOCK_SECONDS
 from mainstem.endpoints.mysql.catalog import find
 from mainstem.endpoints.mysql.definitions import redefined, renamed, without_long_varchars
@@ -62,6 +64,10 @@ class MySQL(MySQLSource, MySQLSteps):
         merge_strategy="delete_insert",
         identifier_bytes=_IDENTIFIER_CHARACTERS,
     )
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._locks: list[str] = []
 
     @property
     @override
@@ -124,9 +130,11 @@ class MySQL(MySQLSource, MySQLSteps):
                 f" the server, which did not finish within {LOCK_SECONDS:.0f} s.",
                 hint="Run the streams of one table one after the other.",
             )
+        self._locks.append(name)
         try:
             yield
         finally:
+            self._locks.remove(name)
             with suppress(EndpointError):
                 self._session.rows("SELECT RELEASE_LOCK(%s)", name)
 
@@ -242,8 +250,15 @@ class MySQL(MySQLSource, MySQLSteps):
         with suppress(EndpointError):
             if not self._session.is_open:
                 # It was broken off in the middle of something.
-                self._session = self._opened()
+                self._session = self._opened(CANCEL_SECONDS)
+                if not all(self._locked_again(name) for name in self._locks):
+                    # What has the staging table's name now may be another run's.
+                    return
             super()._discard(staging)
+
+    def _locked_again(self, name: str) -> bool:
+        """Whether a lock that went with its connection is still to be had."""
+        return self._session.rows("SELECT GET_LOCK(%s, 0)", name) == [(1,)]
 
     @override
     def publish(self, staging: Staging, target: Relation, steps: Sequence[Step]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from mainstem.endpoints.base import CatalogEntry, SourceTable, match_name
 from mainstem.endpoints.postgres.carriage import carriage_of
 from mainstem.endpoints.postgres.connecting import Session
+from mainstem.endpoints.postgres.holders import lock_timeout
 from mainstem.errors import RelationNotFoundError
 from mainstem.schema import Column, Relation
 
@@ -139,7 +140,9 @@ def statistics(session: Session, schema: str, name: str) -> Mapping[str, int | s
 
 def describe_query(session: Session, sql: str) -> SourceTable:
     """Have the server describe a query's result: a line break ends a comment of the user's."""
-    cursor = session.execute(f"select * from (\n{sql}\n) as described limit 0".encode())
+    with session.transaction():
+        session.execute(f"select {lock_timeout()}".encode())
+        cursor = session.execute(f"select * from (\n{sql}\n) as described limit 0".encode())
     result = cursor.pgresult
     if result is None or not cursor.description:
         return SourceTable(None, [])

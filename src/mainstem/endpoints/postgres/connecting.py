@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import socket
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
 import psycopg
 import pyarrow as pa
+from psycopg.pq import TransactionStatus
 
 from mainstem.connections import Connection
+from mainstem.endpoints.cancelling import CANCEL_SECONDS, Insistence
 from mainstem.endpoints.postgres.reading import ArrowSession
 from mainstem.errors import ConnectError, EndpointError, LossyTypeError, TargetBusyError
 
-__all__ = ["Session", "driver_errors", "open_reader", "open_session", "server_errors"]
+__all__ = ["Session", "break_off", "driver_errors", "open_reader", "open_session", "server_errors"]
 
 Session = psycopg.Connection[tuple[Any, ...]]
+
+# What it logs of a connection that broke is in our errors: without a handler Python would print it.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 _PROPERTIES = (
     "sslmode",
@@ -25,9 +33,16 @@ _PROPERTIES = (
     "sslcert",
     "sslkey",
     "application_name",
-    "connect_timeout",
     "options",
 )
+# In seconds. Nobody waits for ever to be let in, nor for an end that is gone without a word: libpq itself
+# would notice after two hours. https://www.postgresql.org/docs/current/libpq-connect.html
+_PATIENCE = {
+    "connect_timeout": "30",
+    "keepalives_idle": "60",
+    "keepalives_interval": "10",
+    "keepalives_count": "6",
+}
 
 # How libpq says that there is no server at the other end any more.
 _BROKEN = (
@@ -36,12 +51,18 @@ _BROKEN = (
     "terminating connection",
     "the connection is lost",
     "the connection is closed",
+    "could not receive data from server",
+    "could not send data to server",
     "SSL SYSCALL",
 )
 
 # How it refuses a connection for now.
 _PASSING_REFUSALS = (
     "Connection refused",
+    "Connection reset",
+    "No route to host",
+    "Network is unreachable",
+    "Temporary failure in name resolution",
     "No such file or directory",
     "too many clients",
     "remaining connection slots",
@@ -54,12 +75,25 @@ _PASSING_REFUSALS = (
 )
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
-_BUSY = {"55P03": "a lock was not let go in time", "40P01": "a deadlock", "40001": "another transaction"}
+_LOCK_NOT_HAD = "55P03"
+_BUSY = {
+    _LOCK_NOT_HAD: "a lock was not let go in time",
+    "40P01": "a deadlock",
+    "40001": "another transaction",
+}
 _LOSSY = frozenset(
     {"22000", "22001", "22003", "22007", "22008", "22021", "22P02", "22P03", "22P05", "22030", "2200N"}
 )
-# What a moment later may be over; a lock was waited for already.
-_PASSING = frozenset({"40P01", "40001"})
+# The server has no room for us at this moment.
+_PASSING = frozenset({"53200", "53300"})
+# What fails while rows stream comes as words alone.
+_WORDS = {
+    "due to lock timeout": _LOCK_NOT_HAD,
+    "deadlock detected": "40P01",
+    "due to conflict with recovery": "40001",
+    "could not serialize access": "40001",
+    "statement timeout": "57014",
+}
 # Whose detail names objects, never a row's values.
 _DETAILED = frozenset({"2BP01", "0A000", "55006", "42P16"})
 _HINTS = {
@@ -94,6 +128,31 @@ def open_reader(connection: Connection) -> ArrowSession:
         raise _connect_error(connection, error) from error
 
 
+def break_off(sessions: Collection[Session], insistence: Insistence) -> None:
+    """End what sessions wait for: at the server, and where that does not answer by cutting the wires.
+
+    Any thread may call it, at any time.
+    """
+    busy = [session for session in sessions if session.info.transaction_status is TransactionStatus.ACTIVE]
+    try:
+        for session in busy:
+            session.cancel_safe(timeout=CANCEL_SECONDS)
+    except psycopg.Error:
+        # The next one would not be answered either.
+        busy = list(sessions)
+    else:
+        if not busy or not insistence.is_vain():
+            return
+    for session in busy:
+        _cut(session)
+
+
+def _cut(session: Session) -> None:
+    """Whoever waits for the session learns of it as of a server that hangs up."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(session.fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
 @contextmanager
 def server_errors(name: str, *, about: str | None = None, writing: bool = False) -> Iterator[None]:
     """Map what the server says to a statement to our errors.
@@ -117,9 +176,26 @@ def driver_errors(name: str) -> Iterator[None]:
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         # A query that fails while its rows stream comes as an OSError.
         message = _first_sentence(error)
+        state = _state(error, message)
         if _is_broken(message):
             raise _broken(name, message) from error
-        raise EndpointError(f"{name}: PostgreSQL said: {message}") from error
+        if state in _BUSY:
+            raise _busy(name, state, message) from error
+        raise EndpointError(
+            f"{name}: PostgreSQL said: {message}", hint=_HINTS.get(state), transient=state in _PASSING
+        ) from error
+
+
+def _state(error: Exception, message: str) -> str:
+    given = getattr(error, "sqlstate", None)
+    return str(given) if given else next((state for words, state in _WORDS.items() if words in message), "")
+
+
+def _busy(name: str, state: str, message: str, place: str = "") -> TargetBusyError:
+    return TargetBusyError(
+        f"{name}: {_BUSY[state]} was in the way{place}: {message}.",
+        hint="Who holds it? `select * from pg_stat_activity` tells. Run again when it is free.",
+    )
 
 
 def _refusal(name: str, error: psycopg.Error, about: str | None, writing: bool) -> EndpointError:
@@ -132,11 +208,7 @@ def _refusal(name: str, error: psycopg.Error, about: str | None, writing: bool) 
         message = f"{message} ({' '.join(error.diag.message_detail.split())})"
     place = f" for {about}" if about else ""
     if state in _BUSY:
-        return TargetBusyError(
-            f"{name}: {_BUSY[state]} was in the way{place}: {message}.",
-            hint="Who holds it? `select * from pg_stat_activity` tells. Run again when it is free.",
-            transient=state in _PASSING,
-        )
+        return _busy(name, state, message, place)
     if writing and state in _LOSSY:
         column = _column_of(error)
         return LossyTypeError(
@@ -148,7 +220,7 @@ def _refusal(name: str, error: psycopg.Error, about: str | None, writing: bool) 
     return EndpointError(
         f"{name}: PostgreSQL said{place}: {message}",
         hint=_HINTS.get(state),
-        transient=is_race or state == "53300" or "tuple concurrently" in message,
+        transient=is_race or state in _PASSING or "tuple concurrently" in message,
     )
 
 
@@ -184,6 +256,7 @@ def _conninfo(connection: Connection) -> str:
         "password": connection.text("password"),
         "dbname": connection.text("database"),
         **{key: connection.text(key) for key in _PROPERTIES},
+        **{key: connection.text(key) or default for key, default in _PATIENCE.items()},
     }
     return " ".join(f"{key}='{_escaped(value)}'" for key, value in given.items() if value)
 

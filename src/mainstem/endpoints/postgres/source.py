@@ -9,23 +9,26 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
-import psycopg
 import pyarrow as pa
 from typing_extensions import override
 
 from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, first_rows
+from mainstem.endpoints.cancelling import Insistence
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.postgres import catalog, comparable
 from mainstem.endpoints.postgres.carriage import Carriage, carriage_as_text, carriage_of, decoded
 from mainstem.endpoints.postgres.connecting import (
+    Session,
+    break_off,
     driver_errors,
     open_reader,
     open_session,
     server_errors,
 )
+from mainstem.endpoints.postgres.holders import holders_named, lock_timeout
 from mainstem.endpoints.postgres.names import quoted, text_literal
-from mainstem.endpoints.postgres.reading import ArrowSession
+from mainstem.endpoints.postgres.reading import ArrowRows, ArrowSession
 from mainstem.endpoints.postgres.types import OPAQUE, TYPES, base_name, cast_name
 from mainstem.errors import EndpointError, LossyTypeError
 from mainstem.schema import Column, Relation
@@ -35,8 +38,7 @@ __all__ = ["PostgresSource"]
 # Whatever the user's or the server's settings: text forms that another server reads in the same way.
 _SETTINGS = """
 select set_config('datestyle', 'iso', true), set_config('intervalstyle', 'postgres', true),
-       set_config('extra_float_digits', '3', true), set_config('bytea_output', 'hex', true)
-"""
+       set_config('extra_float_digits', '3', true), set_config('bytea_output', 'hex', true)"""
 
 _SORTED_AS_TEXT = frozenset({"text", "character varying", "character", "bpchar", "name"})
 
@@ -56,6 +58,7 @@ class PostgresSource(Source):
         super().__init__(connection)
         self._closing = threading.Lock()
         self._closed = False
+        self._insistence = Insistence()
         self._arrow: ArrowSession | None = None
         self._session = open_session(connection)
 
@@ -78,11 +81,13 @@ class PostgresSource(Source):
         with self._closing:
             if self._closed:
                 return
-            with suppress(psycopg.Error):
-                self._session.cancel_safe(timeout=5)
-            with suppress(adbc_driver_manager.Error):
-                if self._arrow is not None:
-                    self._arrow.cancel()
+            break_off(self._sessions(), self._insistence)
+            if self._arrow is not None:
+                self._arrow.cancel()
+
+    def _sessions(self) -> Sequence[Session]:
+        """What may wait for the server, besides the one whose rows are Arrow."""
+        return [self._session]
 
     @override
     def quoted(self, identifier: str) -> str:
@@ -106,8 +111,8 @@ class PostgresSource(Source):
 
     @override
     def execute(self, sql: str, limit: int | None = None) -> pa.Table:
-        with driver_errors(self.connection.name), self._reader().query(sql) as reader:
-            return first_rows(reader, limit)
+        with driver_errors(self.connection.name), self._reader().query(sql) as rows:
+            return first_rows(rows, rows.schema, limit)
 
     @override
     @contextmanager
@@ -117,24 +122,29 @@ class PostgresSource(Source):
             for column in query.columns
         ]
         sql = self._select(query, carriages)
+        table = self.qualified(query.relation) if query.relation else None
         with self._looking() as look, ExitStack() as opened:
-            with driver_errors(self.connection.name), _refused_values(query):
-                reader = opened.enter_context(look.session.query(sql))
-            yield self._batches(reader, look, query, carriages)
+            with (
+                holders_named(self._session, table),
+                driver_errors(self.connection.name),
+                _refused_values(query),
+            ):
+                rows = opened.enter_context(look.session.query(sql))
+            yield self._batches(rows, look, query, carriages)
 
     def _batches(
-        self, reader: pa.RecordBatchReader, look: _Look, query: Query, carriages: Sequence[Carriage]
+        self, rows: ArrowRows, look: _Look, query: Query, carriages: Sequence[Carriage]
     ) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([pa.field(column.name, column.arrow_type) for column in query.columns])
         with driver_errors(self.connection.name), _refused_values(query):
-            for batch in reader:
+            for batch in rows:
                 arrays = [
                     decoded(column, carriage, values)
                     for column, carriage, values in zip(query.columns, carriages, batch.columns, strict=True)
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
         # The table is let go with its last row: what follows may want to replace that very table.
-        reader.close()
+        rows.close()
         look.end()
 
     @override
@@ -238,14 +248,14 @@ class _Look:
     def __init__(self, session: ArrowSession) -> None:
         self.session = session
         self._is_open = True
-        for statement in ("begin", _SETTINGS):
+        for statement in ("begin", f"{_SETTINGS}, {lock_timeout()}"):
             session.run(statement)
 
     def end(self) -> None:
         if self._is_open:
             self._is_open = False
             # A connection that broke cannot roll back, and that is not what to tell.
-            with suppress(adbc_driver_manager.Error):
+            with suppress(adbc_driver_manager.Error, OSError):
                 self.session.run("rollback")
 
 

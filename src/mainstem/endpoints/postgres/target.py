@@ -15,6 +15,7 @@ from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry, Query
 from mainstem.endpoints.locks import LOCK_SECONDS
 from mainstem.endpoints.postgres.connecting import Session, open_session, server_errors
+from mainstem.endpoints.postgres.holders import holders_named
 from mainstem.endpoints.postgres.loader import CopyLoader
 from mainstem.endpoints.postgres.source import PostgresSource
 from mainstem.endpoints.postgres.swapping import refuse_cascades, swap
@@ -68,11 +69,8 @@ class Postgres(PostgresSource, SqlTarget):
             session.close()
 
     @override
-    def cancel(self) -> None:
-        super().cancel()
-        for session in list(self._loading):
-            with suppress(psycopg.Error):
-                session.cancel_safe(timeout=5)
+    def _sessions(self) -> Sequence[Session]:
+        return [*super()._sessions(), *self._loading]
 
     # Primitives.
 
@@ -180,7 +178,8 @@ class Postgres(PostgresSource, SqlTarget):
         self._natives = {column.name: column.native_type for column in columns}
         self._about = str(target)
         try:
-            super().publish(staging, target, steps)
+            with holders_named(self._session, self.qualified(target)):
+                super().publish(staging, target, steps)
         finally:
             self._about, self._natives = None, {}
 

@@ -110,7 +110,7 @@ def _translated(name: str, error: Exception) -> EndpointError:
         )
     message = f"{name}: Snowflake said: {said}."
     if code in (_LOCK_TIMEOUT, _DEADLOCK):
-        return TargetBusyError(message, hint="Another writer was in the way: run again.", transient=True)
+        return TargetBusyError(message, hint="Another writer was in the way: run again.")
     if state.startswith(_LOSSY) and state not in _NOT_LOSSY:
         return LossyTypeError(
             message, hint="Declare another type under `columns`, or widen the target's column."

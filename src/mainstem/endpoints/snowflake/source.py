@@ -76,7 +76,7 @@ class SnowflakeSource(Source):
     @override
     def execute(self, sql: str, limit: int | None = None) -> pa.Table:
         with self._session.reader(sql) as reader, translated(self.connection.name):
-            return first_rows(reader, limit).replace_schema_metadata(None)
+            return first_rows(reader, reader.schema, limit).replace_schema_metadata(None)
 
     @override
     @contextmanager

@@ -207,7 +207,9 @@ class Database:
             f" within {LOCK_SECONDS:.0f} s."
         )
         hint = "Close the transaction there, and run again."
-        return TargetBusyError(message, hint=hint) if writing else ConnectError(message, hint=hint)
+        if writing:
+            return TargetBusyError(message, hint=hint)
+        return ConnectError(message, hint=hint, transient=True)
 
     def _unreadable(self, error: Exception) -> EndpointError:
         if isinstance(error, sqlite3.OperationalError) and _is_busy(error):

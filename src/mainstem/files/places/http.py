@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import urllib3
 from typing_extensions import override
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError, ResponseError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from mainstem.connections import Connection
@@ -30,6 +30,8 @@ _NOT_FOUND = (404, 410)
 _REFUSED = (401, 403, 407)
 _CHANGED = (412, 416)
 _FIRST_ERROR = 400
+# What is the same a moment later: a wrong certificate, a circle of redirects, an address that is none.
+_LASTING = (SSLError, ResponseError, LocationValueError)
 
 
 class Http(Place):
@@ -154,6 +156,7 @@ class Http(Place):
             raise EndpointError(
                 f"{where} was replaced while it was read. Nothing was published.",
                 hint="Run the stream again.",
+                transient=True,
             )
         raise EndpointError(f"{where}: the server says {status}.")
 
@@ -173,16 +176,19 @@ class Http(Place):
             raise ConnectError(
                 f"{where} cannot be had, though it was tried several times ({reason}).",
                 hint="Is the server well? `timeout` on the connection gives it more seconds.",
+                transient=not isinstance(error.reason, _LASTING),
             ) from error
         except Urllib3TimeoutError as error:
             raise EndpointError(
                 f"{where}: the server sent nothing more within the time that it is given.",
                 hint="`timeout` on the connection gives it more seconds.",
+                transient=True,
             ) from error
         except (HTTPError, OSError) as error:
             raise EndpointError(
                 f"{where}: the answer broke off ({type(error).__name__}). Nothing was published.",
                 hint="Run the stream again.",
+                transient=not isinstance(error, _LASTING),
             ) from error
 
     @override

@@ -45,6 +45,11 @@ _RETRIES: Any = {
     "retry_timeout": timedelta(seconds=90),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=5), "base": 2},
 }
+# What the client said of it, after all its own tries.
+_UNREACHABLE = (
+    *("error sending request", "connect error", "dns error", "timed out", "connection closed"),
+    *("connection reset", "error decoding response body", "request or response body", "after 4 retries"),
+)
 # A signature may be a part of an address.
 _QUERY = re.compile(r"\?[^\s\"')]*")
 
@@ -194,6 +199,7 @@ class ObjectStore(Place):
             raise EndpointError(
                 f"{where} was replaced while it was read. Nothing was published.",
                 hint="Run the stream again.",
+                transient=True,
             ) from error
         except (PermissionDeniedError, UnauthenticatedError) as error:
             raise ConnectError(
@@ -205,7 +211,7 @@ class ObjectStore(Place):
                 raise RelationNotFoundError(
                     f"{where} is not there.", hint="Are bucket, path and region right?"
                 ) from error
-            raise _failure(error)(f"{where}: {_first_line(error)}") from error
+            raise _failure(where, error) from error
 
 
 class S3(ObjectStore):
@@ -391,10 +397,12 @@ class _ObjectWriter(AtomicWriter):
             self._thread.join()
 
 
-def _failure(error: BaseException) -> type[EndpointError]:
-    """Whether the store is not to be reached, or said no."""
-    unreachable = ("error sending request", "connect error", "dns error", "timed out")
-    return ConnectError if any(word in str(error).lower() for word in unreachable) else EndpointError
+def _failure(where: str, error: BaseException) -> EndpointError:
+    """Say that the store is not to be reached, or that it said no."""
+    message = f"{where}: {_first_line(error)}"
+    if any(sign in str(error).lower() for sign in _UNREACHABLE):
+        return ConnectError(message, hint="Is the store up? Run again.", transient=True)
+    return EndpointError(message)
 
 
 def _first_line(error: BaseException) -> str:

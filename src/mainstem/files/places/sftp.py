@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import logging
 import secrets
+import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import paramiko  # type: ignore[import-untyped]
+from paramiko.ssh_exception import NoValidConnectionsError  # type: ignore[import-untyped]
 from typing_extensions import override
 
 from mainstem.connections import Connection
@@ -23,11 +26,16 @@ from mainstem.files.places.ranged import RangeReader
 
 __all__ = ["Sftp"]
 
+# What it logs of a connection that broke is in our errors: without a handler Python would print it.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
 _PORT = 22
 _SECONDS = 30
 # What a server must be able to send at once.
 _REQUEST = 32 * 1024
 _READ_AHEAD = 1024 * 1024
+# How paramiko says that there is no server at the other end any more.
+_GONE = ("onnection dropped", "ocket is closed", "session not active", "SSH protocol banner", "closed")
 
 
 class Sftp(Place):
@@ -135,6 +143,8 @@ class Sftp(Place):
         try:
             with self._told(path):
                 file = session.open(self._whole(path), "rb")
+                # The thread that asks ahead would print what the reader is told of anyway.
+                file._prefetch_thread = _quietly(file._prefetch_thread)
                 size = file.stat().st_size or 0
         except BaseException:
             session.close()
@@ -149,6 +159,7 @@ class Sftp(Place):
                     f"{self.url(path)} ended {end - start - len(data)} bytes early: it was changed while it"
                     " was read. Nothing was published.",
                     hint="Run the stream again.",
+                    transient=True,
                 )
             return data
 
@@ -207,6 +218,7 @@ class Sftp(Place):
             raise EndpointError(
                 f"{self.url(path)}: {str(error) or 'the server broke off'}.",
                 hint="Is the server still there? Run the stream again.",
+                transient=_may_pass(error),
             ) from error
 
     def _whole(self, path: str) -> str:
@@ -352,8 +364,25 @@ def _connected(connection: Connection, host: str) -> paramiko.SSHClient:
         raise ConnectError(
             f"{host} cannot be reached by SSH: {str(error) or type(error).__name__}.",
             hint="Check `host` and `port`; with `strict_host_key_checking` also `known_hosts`.",
+            transient=_may_pass(error),
         ) from error
     return ssh
+
+
+def _quietly(work: Callable[..., None]) -> Callable[..., None]:
+    def done(*arguments: Any) -> None:
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            work(*arguments)
+
+    return done
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether a server went away, or was not there yet; otherwise it said no."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN
+    gone = (EOFError, ConnectionError, TimeoutError, socket.timeout, NoValidConnectionsError)
+    return isinstance(error, gone) or any(sign in str(error) for sign in _GONE)
 
 
 def _private_key(connection: Connection) -> paramiko.PKey | None:
