@@ -29,19 +29,30 @@ MAY_IMPORT = {
     # Which tables are one and the same; the adapters state them, the graph compares them.
     "identity": set(),
     "connections": {"errors"},
-    "replication": {"errors", "connections"},
+    # Values in SQL.
+    "sqltext": {"errors"},
+    "replication": {"errors", "connections", "sqltext"},
     "types": set(),
     # Where files live and what is in them; the endpoint `files` reads and writes them.
     "files": {"errors", "connections", "types", "schema"},
     # One small language for transforms, constraints and conditions.
     "expressions": {"errors", "replication", "types"},
-    "endpoints": WORDS | {"connections", "types", "files"},
+    "endpoints": WORDS | {"connections", "types", "files", "sqltext"},
     "plan": DOCUMENT | {"endpoints", "types", "expressions"},
     "strategies": PLANNING,
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
     # What a replication does besides moving rows.
-    "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types"},
+    "hooks": {
+        "errors",
+        "events",
+        "connections",
+        "endpoints",
+        "expressions",
+        "replication",
+        "sqltext",
+        "types",
+    },
     # The stages at which hooks run.
     "hooking": PLANNING | {"hooks"},
     # Rows that break a constraint.
@@ -63,7 +74,7 @@ MAY_IMPORT = {
     | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"}
     | {"hooking", "hooks", "telemetry"},
     # Steps, one after another.
-    "pipeline": DOCUMENT | {"engine", "hooks", "settings"},
+    "pipeline": DOCUMENT | {"engine", "hooks", "settings", "sqltext"},
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},

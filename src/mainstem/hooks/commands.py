@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainstem.errors import HookError, NotSupportedYetError
+from mainstem.hooks.fitting import in_shell
 from mainstem.hooks.model import Call, Result
 
 __all__ = ["ALLOW", "command"]
@@ -39,9 +40,10 @@ def command(call: Call) -> Result:
 def _arguments(call: Call) -> Sequence[str]:
     given = call.keys.get("command")
     if call.keys.get("shell") is True:
-        if not isinstance(given, str):
+        line = call.raw.get("command")
+        if not isinstance(line, str):
             raise HookError("With `shell: true` a command is one text.")
-        return ["/bin/sh", "-c", given]
+        return ["/bin/sh", "-c", str(call.scope.filled(line, in_shell))]
     if isinstance(given, list):
         return [str(part) for part in given]
     # Taken apart before the variables are put in: a value never becomes another argument.

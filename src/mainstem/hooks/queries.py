@@ -8,6 +8,7 @@ from typing import Any
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from mainstem.connections import Connection
 from mainstem.endpoints import SqlTarget, open_endpoint, open_target
 from mainstem.endpoints.sql import split_statements
 from mainstem.errors import EndpointError, HookError, NotSupportedYetError
@@ -28,28 +29,33 @@ def query(call: Call) -> Result:
     name = str(call.keys.get("connection") or "target")
     connection = call.services.connection(name)
     sql = call.text("query")
-    rows: list[dict[str, Any]] = []
     try:
         within = call.services.open_target
         if within is not None and connection == within.connection:
-            rows = _within(within, sql)
+            rows = _within(within, call.scope.in_sql(sql, within.dialect))
         else:
-            with open_endpoint(connection) as endpoint:
-                statements = split_statements(sql, endpoint.dialect)
-            for statement in statements:
-                if _reads(statement):
-                    with open_endpoint(connection) as endpoint:
-                        rows = endpoint.execute(statement, _MOST_ROWS).to_pylist()
-                else:
-                    with open_target(connection) as target:
-                        target.connect_to_write()
-                        target.run_script(statement)
+            rows = _beside(connection, call, sql)
     except EndpointError as error:
         if call.keys.get("continue_on_error") is True:
             return Result({"result": [], "error": str(error)}, [], str(error), "warn")
         raise HookError(f"The query failed: {error}", transient=error.transient) from error
     columns = list(rows[0]) if rows else []
     return Result({"result": rows, "columns": columns, "row_count": len(rows)}, rows)
+
+
+def _beside(connection: Connection, call: Call, sql: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    with open_endpoint(connection) as endpoint:
+        statements = split_statements(call.scope.in_sql(sql, endpoint.dialect), endpoint.dialect)
+    for statement in statements:
+        if _reads(statement):
+            with open_endpoint(connection) as endpoint:
+                rows = endpoint.execute(statement, _MOST_ROWS).to_pylist()
+        else:
+            with open_target(connection) as target:
+                target.connect_to_write()
+                target.run_script(statement)
+    return rows
 
 
 def _within(target: SqlTarget, sql: str) -> list[dict[str, Any]]:
