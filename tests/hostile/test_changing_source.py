@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from tests.conformance.conftest import SYSTEMS
 
 from mainstem.api import replicate
 from mainstem.errors import ReplicationFailedError
 from mainstem.events import Event, StreamStarted
 from mainstem.testing.moving import Moving
 from mainstem.testing.place import Place
-from tests.conformance.conftest import SYSTEMS
 
 BEFORE = pa.table({"id": [0], "name": ["before"]})
 ROWS = pa.table({"id": [1, 2], "name": ["7", "8"], "more": ["x", "y"]})

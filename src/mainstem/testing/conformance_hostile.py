@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +39,13 @@ HOSTILE_TEXTS = (
     "\r\n,\t|;",
     "{env.X} {incremental_where_cond} ${HOME} $HOME",
 )
+
+# A cell of 100 MB takes seconds on each path.
+LARGE = (100 if os.environ.get("MAINSTEM_ALL") == "1" else 12) * 2**20
+# An emulator takes its time, and has cells of 16 MB at most.
+LARGE_ENOUGH = 2**20
+# Copies of a cell that there may be at once, on its way from one database to another.
+MOST_COPIES = 14
 
 
 def row(**values: Any) -> pa.Table:
@@ -149,3 +158,13 @@ class HostileConformance:
         error = moving.refused(table=name, target_options={option: "delete from {stream_table}"})
         assert "would become SQL" in str(error)
         assert "moved" not in moving.target.tables()
+
+    def test_a_large_cell_arrives_whole_and_is_copied_a_few_times_at_most(self, moving: Moving) -> None:
+        slow = "speed" in moving.source.lacks | moving.target.lacks
+        cell = "x" * (LARGE_ENOUGH if slow else LARGE) + "\\'é\n"
+        moving.source.put("large", pa.table({"id": [1, 2], "cell": [cell, "y"]}))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        moving.run(table="large")
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before < MOST_COPIES * len(cell)
+        found = dict(moving.target.rows("moved", ["id", "cell"]))
+        assert found == {1: cell, 2: "y"}

@@ -225,11 +225,14 @@ class FileSource(FileEndpoint, Source):
         options = self._reading
         self._broken_off.clear()
         for index in kept:
+            listing.refuse_changed(listing.files[index])
             for file in listing.open_files(listing.files[index]):
                 for batch in _of_file(listing, schema, index, file, options):
                     if self._broken_off.is_set():
                         raise EndpointError(f"Reading {file.name} was broken off.")
                     yield batch
+            if not listing.place.versioned:
+                listing.refuse_changed(listing.files[index])
 
     @override
     def cancel(self) -> None:
