@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 FAKESNOW := .venv-fakesnow
 FAKESNOW_STAMP := $(FAKESNOW)/.installed
 
-.PHONY: help install demo ui test fakesnow conformance check fix bench lock clean
+.PHONY: help install demo ui test fakesnow conformance fuzz check fix bench lock clean
 
 help:
 	@echo "make demo     set everything up and run the whole pipeline: Postgres, dlt, dbt, a chart"
@@ -49,6 +49,12 @@ test: install fakesnow
 
 conformance: install fakesnow
 	MAINSTEM_ALL=1 $(BIN)/python -m pytest -n auto tests/conformance $(ARGS)
+
+# Each round prints its seed; the first that fails ends it.
+MINUTES ?= 5
+
+fuzz: install
+	$(BIN)/python -m tests.fuzz $(MINUTES)
 
 check: install
 	$(BIN)/ruff check .

@@ -31,7 +31,9 @@ MAY_IMPORT = {
     # Which tables are one and the same; the adapters state them, the graph compares them.
     "identity": set(),
     "connections": {"errors"},
-    "replication": {"errors", "connections"},
+    # Values in SQL.
+    "sqltext": {"errors"},
+    "replication": {"errors", "connections", "sqltext"},
     "types": set(),
     # Where files live and what is in them; the endpoint `files` reads and writes them.
     "files": {"errors", "connections", "types", "schema"},
@@ -39,14 +41,14 @@ MAY_IMPORT = {
     "breaking": set(),
     # One small language for transforms, constraints and conditions.
     "expressions": {"errors", "replication", "types"},
-    "endpoints": WORDS | {"connections", "types", "files", "faults"},
+    "endpoints": WORDS | {"connections", "types", "files", "faults", "sqltext"},
     "plan": DOCUMENT | {"endpoints", "types", "expressions"},
     "strategies": PLANNING,
     "settings": {"errors", "plan", "replication"},
     "transform": {"errors", "plan", "types"},
     # What a replication does besides moving rows.
     "hooks": {"errors", "events", "connections", "endpoints", "expressions", "replication", "types", "files"}
-    | {"breaking"},
+    | {"breaking", "sqltext"},
     # The stages at which hooks run.
     "hooking": PLANNING | {"hooks", "breaking"},
     # Rows that break a constraint.
@@ -78,7 +80,7 @@ MAY_IMPORT = {
     | {"strategies", "settings", "state", "transfer", "session", "queueing", "parallel"}
     | {"hooking", "hooks", "telemetry", "breaking"},
     # Steps, one after another.
-    "pipeline": DOCUMENT | {"engine", "hooks", "settings", "breaking"},
+    "pipeline": DOCUMENT | {"engine", "hooks", "settings", "breaking", "sqltext"},
     # Source against target, each computed in its own database.
     "reconcile": PLANNING,
     "api": PLANNING | {"settings", "engine"},

@@ -16,6 +16,7 @@ from mainstem.replication import Document, ReplicationLike
 from mainstem.replication.reader import load_steps
 from mainstem.replication.variables import moment_variables
 from mainstem.settings import Settings
+from mainstem.sqltext import Written
 
 __all__ = ["run_pipeline"]
 
@@ -55,7 +56,8 @@ def run_pipeline(
     started = datetime.now().astimezone()
     names = nested(moment_variables(started))
     execution = {"id": uuid.uuid4().hex, "file_path": steps.source, "start_time": started.isoformat()}
-    scope = Scope({**names, "execution": execution, "env": dict(steps.variables), "runs": {}})
+    env = {key: Written(value) for key, value in steps.variables.items()}
+    scope = Scope({**names, "execution": execution, "env": env, "runs": {}})
     try:
         with breaker.in_time():
             yield from run_hooks(steps.hooks, scope, services)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainstem.testing.conformance import (
     EvolutionConformance,
+    HostileConformance,
     ModeConformance,
     OptionConformance,
     PublishConformance,
@@ -29,3 +30,7 @@ class TestTypes(TypeConformance):
 
 class TestPublish(PublishConformance):
     """Nothing half-visible, from every system to every system."""
+
+
+class TestHostile(HostileConformance):
+    """Whatever names and values there are, from every system to every system."""

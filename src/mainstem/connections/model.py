@@ -11,7 +11,7 @@ from typing_extensions import Self
 
 from mainstem.connections.secrecy import is_secret
 from mainstem.connections.systems import canonical_type
-from mainstem.connections.text import utf8
+from mainstem.connections.text import is_text, utf8
 from mainstem.errors import ConnectionConfigError
 
 __all__ = ["Connection", "Secret"]
@@ -148,7 +148,7 @@ class Connection:
         if isinstance(value, bool):
             return "true" if value else "false"
         text = utf8(value) if isinstance(value, bytes) else str(value)
-        if text is None:
+        if text is None or not is_text(text):
             raise ConnectionConfigError(f"Connection {self.name}: {key!r} is bytes that are no UTF-8.")
         return text
 

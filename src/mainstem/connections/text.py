@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mainstem.errors import ConnectionConfigError
 
-__all__ = ["read_text", "utf8"]
+__all__ = ["is_text", "read_text", "utf8"]
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -24,6 +24,21 @@ def utf8(data: bytes, encoding: str = "utf-8-sig") -> str | None:
         return data.decode(encoding)
     except UnicodeDecodeError:
         return None
+
+
+def is_text(value: str) -> bool:
+    r"""Whether a text is one that can be written: bytes that are no UTF-8 reach Python as halves of letters.
+
+    Example:
+        >>> is_text("é"), is_text("\udcff")
+        (True, False)
+    """
+    # An encoding error carries the text, so it ends here.
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_text(path: Path) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from mainstem.connections.model import Connection
 from mainstem.connections.systems import UrlForm, canonical_type, forms_of, may_be
-from mainstem.connections.text import utf8
+from mainstem.connections.text import is_text, utf8
 from mainstem.errors import ConnectionConfigError
 
 __all__ = ["connection_from_url", "is_url", "looks_like_url", "scheme_of"]
@@ -173,9 +173,9 @@ class _Parts:
             yield form.renamed.get(key.lower(), key.lower()), value
 
     def _decoded(self, text: str) -> str:
-        decoded = utf8(unquote_to_bytes(text), "utf-8")
+        decoded = utf8(unquote_to_bytes(text), "utf-8") if is_text(text) else None
         if decoded is None:
-            raise self._error("It holds %XX escapes that are no UTF-8.", _ESCAPE_HINT)
+            raise self._error("It holds bytes or %XX escapes that are no UTF-8.", _ESCAPE_HINT)
         return decoded
 
     def _error(self, message: str, hint: str | None = None) -> ConnectionConfigError:

@@ -66,7 +66,7 @@ def _opened(archive: OpenFile) -> Iterator[zipfile.ZipFile]:
     with open_seekable(archive) as source:
         try:
             opened = zipfile.ZipFile(source)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, NotImplementedError) as error:
             raise EndpointError(
                 f"{archive.name} is no zip archive, or is cut short: {error}.",
                 hint="`compression` says how a file is packed.",

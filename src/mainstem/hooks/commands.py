@@ -12,8 +12,8 @@ from contextlib import suppress
 from mainstem.connections import is_secret
 from mainstem.errors import HookError, NotSupportedYetError
 from mainstem.expressions import shown
+from mainstem.hooks.fitting import in_shell
 from mainstem.hooks.model import Call, Result
-from mainstem.hooks.templates import in_shell
 
 __all__ = ["ALLOW", "command"]
 

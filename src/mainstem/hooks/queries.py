@@ -13,7 +13,6 @@ from mainstem.endpoints import SqlTarget, open_endpoint, open_target
 from mainstem.endpoints.sql import split_statements
 from mainstem.errors import EndpointError, HookError, NotSupportedYetError
 from mainstem.hooks.model import Call, Result
-from mainstem.hooks.templates import in_sql
 
 __all__ = ["query"]
 
@@ -29,14 +28,12 @@ def query(call: Call) -> Result:
         )
     name = str(call.keys.get("connection") or "target")
     connection = call.services.connection(name)
-    sql = call.raw.get("query")
-    if not isinstance(sql, str) or not sql.strip():
-        raise HookError("`query` is missing.", hint="Say `query: …`.")
+    sql = call.text("query")
     rows: list[dict[str, Any]] = []
     try:
         within = call.services.open_target
         if within is not None and connection == within.connection:
-            rows = _within(within, in_sql(sql, call.scope, within.dialect))
+            rows = _within(within, call.scope.in_sql(sql, within.dialect))
         else:
             rows = _apart(connection, sql, call)
     except EndpointError as error:
@@ -52,7 +49,7 @@ def _apart(connection: Connection, sql: str, call: Call) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = []
     breaker = call.services.breaker
     with open_endpoint(connection) as endpoint:
-        statements = split_statements(in_sql(sql, call.scope, endpoint.dialect), endpoint.dialect)
+        statements = split_statements(call.scope.in_sql(sql, endpoint.dialect), endpoint.dialect)
     for statement in statements:
         if _reads(statement):
             with open_endpoint(connection) as endpoint, breaker.watching(endpoint.cancel):

@@ -14,6 +14,7 @@ from mainstem.events import HookFinished
 from mainstem.expressions import looked_up
 from mainstem.hooks.commands import command
 from mainstem.hooks.files import copy, delete, inspect, listing, read, write
+from mainstem.hooks.fitting import PATHS
 from mainstem.hooks.model import Call, Result, Services
 from mainstem.hooks.queries import query
 from mainstem.hooks.replications import replication
@@ -21,6 +22,7 @@ from mainstem.hooks.requests import http
 from mainstem.hooks.said import check, log, store
 from mainstem.hooks.scope import Scope
 from mainstem.replication.hooks import Hook, steps_of
+from mainstem.sqltext import Written
 
 __all__ = ["KINDS", "Verdict", "run_hooks"]
 
@@ -148,7 +150,8 @@ class _Run:
         if self._hook.type == "group":
             return (yield from self._group())
         keys = {
-            key: value if key in _RAW else self._scope.filled(value) for key, value in self._hook.keys.items()
+            key: value if key in _RAW else self._scope.filled(value, PATHS.get(key))
+            for key, value in self._hook.keys.items()
         }
         call = Call(keys, self._hook.keys, self._scope, self._services, self._hook.position)
         breaker = self._services.breaker
@@ -197,7 +200,11 @@ class _Run:
     # A group.
 
     def _group(self) -> Generator[HookFinished, None, Result]:
-        env = self._scope.filled(self._hook.keys.get("env") or {})
+        given = self._hook.keys.get("env") or {}
+        env = {
+            name: Written(value) if isinstance(value, str) and value == given[name] else value
+            for name, value in self._scope.filled(given).items()
+        }
         names = {"env": {**self._scope.names.get("env", {}), **env}} if env else {}
         rounds = self._rounds()
         if rounds is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainstem.errors import HookError
 from mainstem.hooks.model import Call, Result
+from mainstem.sqltext import Written
 
 __all__ = ["check", "log", "store"]
 
@@ -42,5 +43,9 @@ def store(call: Call) -> Result:
         return Result({"value": many}, many)
     key = call.text("key")
     value = None if call.keys.get("delete") is True else call.keys.get("value")
+    written = call.raw.get("value")
+    if isinstance(value, str) and value == written:
+        # Nothing was put into it: it is the author's own word.
+        value = Written(value)
     call.scope.store(key, value)
     return Result({"key": key, "value": value}, value)

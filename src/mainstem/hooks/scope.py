@@ -10,8 +10,12 @@ from typing import Any
 
 from mainstem.errors import Position, ReplicationError
 from mainstem.expressions import evaluated, looked_up, shown
+from mainstem.sqltext import Sql, in_sql
 
-__all__ = ["Scope", "nested"]
+__all__ = ["Fit", "Scope", "nested"]
+
+# Makes a value fit for where it is put.
+Fit = Callable[[str], str]
 
 _BRACES = re.compile(r"\{([^{}\n]+)\}")
 _PATH = re.compile(r"[A-Za-z_]\w*(?:\.\w[\w-]*|\[\d+\]|\[\"[^\"]*\"\]|\['[^']*'\])*")
@@ -77,14 +81,38 @@ class Scope:
             state = {**above.get("state", {}), **self._own["state"]}
             return {**above, **self._own, "state": state}
 
-    def filled(self, value: Any) -> Any:
+    def filled(self, value: Any, fit: Fit | None = None) -> Any:
         """Put values where ``{name}`` stands, in texts, lists and mappings. What is no name is kept.
+
+        Args:
+            value: What has the names in it.
+            fit: Makes a value, as text, fit for its place, or refuses it.
 
         Example:
             >>> Scope({"run": {"rows": 3}}).filled(["{run.rows} rows", "{run.rows}", "{else}"])
             ['3 rows', 3, '{else}']
         """
-        return _filled(value, self.names)
+        return _filled(value, self.names, fit)
+
+    def in_sql(self, sql: str, dialect: str) -> str:
+        """Put values where ``{name}`` stands in SQL. They stay values there.
+
+        SQL that is a single name is the SQL that this name has.
+
+        Raises:
+            ReplicationError: A value would become SQL where it stands.
+        """
+        names = self.names
+        alone = _BRACES.fullmatch(sql.strip())
+        if alone:
+            found, value = _looked_up(alone.group(1), names)
+            return shown(value) if found else sql
+
+        def find(match: re.Match[str]) -> str | None:
+            found, value = _looked_up(match.group(1), names)
+            return (Sql("null") if value is None else shown(value)) if found else None
+
+        return in_sql(sql, _BRACES, find, dialect)
 
     def holds(self, condition: Any, position: Position, what: str) -> bool:
         """Whether a condition holds; NULL does not.
@@ -128,26 +156,28 @@ def _is_path(text: str) -> bool:
     return _PATH.fullmatch(text.strip()) is not None
 
 
-def _filled(value: Any, names: Mapping[str, Any]) -> Any:
+def _filled(value: Any, names: Mapping[str, Any], fit: Fit | None) -> Any:
     if isinstance(value, str):
-        return _in_text(value, names)
+        return _in_text(value, names, fit)
     if isinstance(value, Mapping):
-        return {key: _filled(each, names) for key, each in value.items()}
+        return {key: _filled(each, names, fit) for key, each in value.items()}
     if isinstance(value, list):
-        return [_filled(each, names) for each in value]
+        return [_filled(each, names, fit) for each in value]
     return value
 
 
-def _in_text(text: str, names: Mapping[str, Any]) -> Any:
+def _in_text(text: str, names: Mapping[str, Any], fit: Fit | None) -> Any:
     alone = _BRACES.fullmatch(text.strip())
     if alone:
         found, value = _looked_up(alone.group(1), names)
         if found:
-            return value
+            return value if fit is None or value is None else fit(shown(value))
 
     def put(match: re.Match[str]) -> str:
         found, value = _looked_up(match.group(1), names)
-        return shown(value) if found else match.group()
+        if not found:
+            return match.group()
+        return shown(value) if fit is None else fit(shown(value))
 
     return _BRACES.sub(put, text)
 
@@ -165,7 +195,3 @@ def _looked_up(text: str, names: Mapping[str, Any]) -> tuple[bool, Any]:
     except ReplicationError:
         # Braces of the text's own, such as JSON's.
         return False, None
-
-
-# What a hook says while it runs.
-Say = Callable[[str, str], None]

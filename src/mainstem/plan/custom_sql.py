@@ -74,16 +74,19 @@ class CustomSql:
         """A query of all its rows."""
         # Without the stream's own `where`, which is a window on the rows and not what makes one missing.
         every = {**EVERYTHING, "fields": self._fields(described)}
-        return Query(columns=described.columns, sql=variables.and_more(every).in_sql(self.template))
+        return Query(columns=described.columns, sql=self._put(variables, every))
 
     def _filled(self, variables: Variables, bounds: Mapping[str, str], fields: str) -> str:
         every = {**bounds, **self._where(variables), "fields": fields}
-        return variables.and_more(every).in_sql(self.template)
+        return self._put(variables, every)
+
+    def _put(self, variables: Variables, sql: Mapping[str, str]) -> str:
+        return variables.and_sql(sql).in_sql(self.template, self._source.dialect)
 
     def _where(self, variables: Variables) -> Mapping[str, str]:
         if not self._place.stream.where:
             return {}
-        condition = f"({variables.in_sql(self._place.stream.where)})"
+        condition = f"({variables.in_sql(self._place.stream.where, self._source.dialect)})"
         return {"where_cond": condition, "where_clause": condition}
 
     def _fields(self, described: SourceTable) -> str:

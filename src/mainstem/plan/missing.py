@@ -7,7 +7,7 @@ from typing import Any
 
 from mainstem.endpoints import Query
 from mainstem.errors import ReplicationError
-from mainstem.plan.facts import Place
+from mainstem.plan.facts import Place, RunFacts
 from mainstem.plan.model import MissingPlan
 from mainstem.replication import Mode, Stream, Variables
 from mainstem.schema import Column
@@ -24,12 +24,13 @@ def is_soft(stream: Stream) -> bool:
 
 
 def planned_missing(
-    place: Place, everything: Query, primary_key: Sequence[Column], variables: Variables
+    place: Place, run: RunFacts, everything: Query, primary_key: Sequence[Column], variables: Variables
 ) -> MissingPlan | None:
     """Plan what becomes of missing rows.
 
     Args:
         place: The stream.
+        run: The open source and target.
         everything: A query of all that the source has.
         primary_key: The key's columns, as the source has them.
         variables: For the conditions.
@@ -59,6 +60,7 @@ def planned_missing(
         columns=primary_key,
         relation=everything.relation,
         sql=everything.sql,
-        where=[variables.in_sql(condition) for condition in conditions],
+        where=[variables.in_sql(condition, run.source.dialect) for condition in conditions],
     )
-    return MissingPlan(rules["type"] == "soft", query, variables.in_sql(" and ".join(where)) or None)
+    marked = variables.in_sql(" and ".join(where), run.target.dialect) or None
+    return MissingPlan(rules["type"] == "soft", query, marked)

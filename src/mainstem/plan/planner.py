@@ -171,7 +171,7 @@ class StreamPlanner:
     def _query(self, table: SourceTable, sql: str | None, columns: Sequence[Column], bounds: Bounds) -> Query:
         conditions = []
         if self._stream.where and not (self._sql and self._sql.has("where_cond", "where_clause")):
-            conditions.append(self._variables.in_sql(self._stream.where))
+            conditions.append(self._variables.in_sql(self._stream.where, self._run.source.dialect))
         if self._sql is None:
             conditions += bounds.conditions(self._run.source)
         limit = self._stream.source_options.limit or None
@@ -341,7 +341,7 @@ class StreamPlanner:
             plan,
             primary_key=[target_name(column, plan.columns) or column.name for column in primary],
             update_key=target_name(key, plan.columns) if key else None,
-            missing=planned_missing(self._place, everything, primary, self._variables),
+            missing=planned_missing(self._place, self._run, everything, primary, self._variables),
         )
 
     def _with_sql(self, plan: StreamPlan) -> StreamPlan:
@@ -381,7 +381,7 @@ class StreamPlanner:
         if not sql:
             return None
         text = sql_text(sql, self._run.replication.document.source, self._at("target_options", option))
-        return self._object_variables(plan).in_sql(text)
+        return self._object_variables(plan).in_sql(text, self._run.target.dialect)
 
     # Variables and places.
 

@@ -26,6 +26,9 @@ _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_BYTES = 32 * 2**20
 _MOST_VALUES = 2_000_000
 _MOST_DEPTH = 100
+# Longer ones are numbers to nobody, and Python reads none of thousands of digits.
+_MOST_DIGITS = 1000
+_HALF_LETTER = re.compile("[\ud800-\udfff]")
 
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(
@@ -62,6 +65,8 @@ def plain_scalar(text: str) -> Any:
     """
     if text in _WORDS:
         return _WORDS[text]
+    if len(text) > _MOST_DIGITS:
+        return text
     if _INTEGER.fullmatch(text):
         return int(text)
     # `010` is text: a leading zero is lost in a number, and it may be an account's.
@@ -80,6 +85,13 @@ def parse_text(source: str, text: str) -> Parsed:
     """
     if len(text) > _MOST_BYTES:
         raise ReplicationError(f"The file is larger than {_MOST_BYTES >> 20} MiB.", position=Position(source))
+    half = _HALF_LETTER.search(text)
+    if half:
+        line = text.count("\n", 0, half.start()) + 1
+        column = half.start() - text.rfind("\n", 0, half.start())
+        raise ReplicationError(
+            "The file holds half a letter, which is no text.", position=Position(source, line, column)
+        )
     try:
         return _Builder(source).build(text)
     except yaml.YAMLError as error:
@@ -94,9 +106,12 @@ def _parse_json(text: str) -> Parsed | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        return Parsed(json.loads(text), {}, frozenset())
-    except (json.JSONDecodeError, RecursionError):
+        value = json.loads(text)
+        # Half a letter, as an escape.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         return None
+    return Parsed(value, {}, frozenset())
 
 
 def _malformed(source: str, error: yaml.YAMLError) -> ReplicationError:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from mainstem.sqltext import Sql, Written, in_sql
+
 __all__ = ["PARTITION", "StreamNames", "Variables", "clean_name", "moment_variables", "run_name"]
 
 # Variables whose value is another one in each row (spec §2).
@@ -63,7 +65,7 @@ class StreamNames:
                 **_in_cases("stream_schema", self.schema),
                 **_in_cases("stream_table", self.table),
                 "stream_name": self.stream.lower(),
-                "stream_full_name": self.full_name,
+                "stream_full_name": Sql(self.full_name),
                 "stream_run_id": self.id or run_name(self.stream),
                 "stream_description": self.description or "",
                 "source_name": self.source[0].lower(),
@@ -76,11 +78,11 @@ class StreamNames:
                 "run_id": self.id or run_name(self.stream),
                 "run_stream": self.stream,
                 "execution.id": self.run_id,
-                "execution.start_time": self.started.isoformat(),
-                **({"update_key": self.update_key} if self.update_key else {}),
+                "execution.start_time": Written(self.started.isoformat()),
+                **({"update_key": Sql(self.update_key)} if self.update_key else {}),
                 **({"execution.file_path": self.file} if self.file else {}),
                 **_times(self.started),
-                **{f"env.{key}": value for key, value in (self.environment or {}).items()},
+                **{f"env.{key}": Written(value) for key, value in (self.environment or {}).items()},
             }
         )
 
@@ -101,7 +103,7 @@ class Variables:
             "object_name": f"{schema}.{table}",
             "object_schema": schema,
             "object_table": table,
-            "object_full_name": full_name,
+            "object_full_name": Sql(full_name),
             "target_table": table,
             "run_object": f"{schema}.{table}",
         }
@@ -139,19 +141,35 @@ class Variables:
 
         return _VARIABLE.sub(value, template), unresolved
 
-    def in_sql(self, template: str) -> str:
+    def and_sql(self, values: Mapping[str, str]) -> Variables:
+        """The same, with more values, which are SQL: conditions, literals, lists of columns."""
+        return self.and_more({name: Sql(value) for name, value in values.items()})
+
+    def in_sql(self, template: str, dialect: str = "") -> str:
         """Put the values into SQL. What has no value is kept: it may be the SQL's own.
+
+        A name out of a catalogue or of a file stays a name there, and never becomes SQL.
+
+        Args:
+            template: The SQL.
+            dialect: Whose it is, by sqlglot's name.
+
+        Raises:
+            ReplicationError: A value would become SQL where it stands.
 
         Example:
             >>> Variables({"stream_table": "t"}).in_sql("select '{x}' from {stream_table}")
             "select '{x}' from t"
         """
+        return in_sql(template, _VARIABLE, self._value, dialect)
 
-        def value(match: re.Match[str]) -> str:
-            found = self._find(match.group(1))
-            return match.group() if found is None else found[1]
+    def in_text(self, template: str) -> str:
+        """Put the values into a text that is no SQL. What has no value is kept."""
+        return _VARIABLE.sub(lambda match: self._value(match) or match.group(), template)
 
-        return _VARIABLE.sub(value, template)
+    def _value(self, match: re.Match[str]) -> str | None:
+        found = self._find(match.group(1))
+        return None if found is None else found[1]
 
     def _find(self, name: str) -> tuple[str, str] | None:
         for spelled in (name, _NESTED.sub(r"\1_", name)):
@@ -208,7 +226,7 @@ def _times(started: datetime) -> Mapping[str, str]:
         "mm": "%M",
         "ss": "%S",
     }
-    parts = {name: started.strftime(code) for name, code in formats.items()}
+    parts = {name: Written(started.strftime(code)) for name, code in formats.items()}
     whole = {
         "date": started.strftime("%Y-%m-%d"),
         "datetime": started.strftime("%Y-%m-%d %H:%M:%S"),
@@ -216,5 +234,5 @@ def _times(started: datetime) -> Mapping[str, str]:
         "file_name": started.strftime("%Y_%m_%d_%H%M%S"),
         "rfc3339": started.isoformat(timespec="seconds"),
     }
-    nested = {f"timestamp.{name}": value for name, value in {**parts, **whole}.items()}
+    nested = {f"timestamp.{name}": Written(value) for name, value in {**parts, **whole}.items()}
     return {**parts, **nested, "run_timestamp": started.strftime("%Y_%m_%d_%H%M%S")}

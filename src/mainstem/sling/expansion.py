@@ -129,7 +129,7 @@ def _named(own: Any, name: str, origin: str, snapshot: CatalogSnapshot) -> Any:
     clean = Variables({key: clean_name(value) for key, value in plain.values.items()})
     found = dict(own)
     if isinstance(found.get("object"), str):
-        found["object"] = clean.in_sql(found["object"])
+        found["object"] = clean.in_text(found["object"])
     meta = found.get("meta")
     if isinstance(meta, Mapping) and isinstance(meta.get("dagster"), Mapping):
         keyed = Variables({key: value.lower() for key, value in clean.values.items()})
@@ -150,7 +150,7 @@ def _stream_variables(schema: str, table: str) -> Variables:
 
 def _filled(value: Any, variables: Variables) -> Any:
     if isinstance(value, str):
-        return variables.in_sql(value)
+        return variables.in_text(value)
     if isinstance(value, list):
         return [_filled(item, variables) for item in value]
     return value

@@ -56,5 +56,6 @@ def described(source: Source, stream: Stream, document: str) -> tuple[Side, Sour
     condition = (
         {"where_cond": f"({stream.where})", "where_clause": f"({stream.where})"} if stream.where else {}
     )
-    sql = _variables(source, stream).and_more({**EVERYTHING, "fields": "*", **condition}).in_sql(text)
+    filled = _variables(source, stream).and_sql({**EVERYTHING, "fields": "*", **condition})
+    sql = filled.in_sql(text, source.dialect)
     return Side(source, None, sql), source.describe_query(sql)

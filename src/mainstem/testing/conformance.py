@@ -15,6 +15,7 @@ It needs pytest, which comes with no extra of mainstem.
 from __future__ import annotations
 
 from mainstem.testing.conformance_evolution import EvolutionConformance
+from mainstem.testing.conformance_hostile import HostileConformance
 from mainstem.testing.conformance_modes import ModeConformance
 from mainstem.testing.conformance_options import OptionConformance
 from mainstem.testing.conformance_publish import PublishConformance
@@ -23,6 +24,7 @@ from mainstem.testing.place import Place, as_left
 
 __all__ = [
     "EvolutionConformance",
+    "HostileConformance",
     "ModeConformance",
     "OptionConformance",
     "Place",

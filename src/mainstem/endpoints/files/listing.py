@@ -6,6 +6,7 @@ import difflib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -64,6 +65,29 @@ class Listing:
             info.size,
         )
         return uncompressed(packed, self.compression if self.format.compressible else "none")
+
+    def refuse_changed(self, info: FileInfo) -> None:
+        """Refuse a file that is not the one any more that was listed, and by which the stream was planned.
+
+        Raises:
+            EndpointError: It changed, or is gone. Another attempt begins with what is there then.
+        """
+        if info.size is None and info.modified is None:
+            return
+        now = self.place.info(info.path)
+        if now is None or now.size != info.size or not _is_same_time(now.modified, info.modified):
+            raise EndpointError(
+                f"{self.place.url(info.path)} was changed while the stream was read.",
+                hint="Have files written beside, and renamed when they are whole.",
+                transient=True,
+            )
+
+
+def _is_same_time(one: datetime | None, other: datetime | None) -> bool:
+    """Whether two times are the same, as far as their place tells: some say it to the second only."""
+    if one is None or other is None or not (one.microsecond and other.microsecond):
+        return (one and int(one.timestamp())) == (other and int(other.timestamp()))
+    return one == other
 
 
 def list_files(place: Place, path: str, options: Mapping[str, Any]) -> Listing:

@@ -26,6 +26,7 @@ from mainstem.files.formats.registry import format_named
 from mainstem.files.places.base import FileInfo
 from mainstem.files.places.std import STDIN, Std
 from mainstem.schema import Column, Relation
+from mainstem.sqltext import Sql
 from mainstem.types import type_name
 
 __all__ = ["FILE_OPTIONS", "FileSource"]
@@ -97,7 +98,7 @@ class FileSource(FileEndpoint, Source):
             **given,
             "source_kind": "file",
             "stream_full_name": path if path == _STDIN else self.place.url(path),
-            "stream_scanner": self.qualified(Relation(None, path)),
+            "stream_scanner": Sql(self.qualified(Relation(None, path))),
         }
 
     # What there is.
@@ -224,11 +225,14 @@ class FileSource(FileEndpoint, Source):
         options = self._reading
         self._broken_off.clear()
         for index in kept:
+            listing.refuse_changed(listing.files[index])
             for file in listing.open_files(listing.files[index]):
                 for batch in _of_file(listing, schema, index, file, options):
                     if self._broken_off.is_set():
                         raise EndpointError(f"Reading {file.name} was broken off.")
                     yield batch
+            if not listing.place.versioned:
+                listing.refuse_changed(listing.files[index])
 
     @override
     def cancel(self) -> None:

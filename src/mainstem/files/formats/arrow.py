@@ -58,9 +58,14 @@ class Arrow(FileFormat):
             while True:
                 with file_errors(file.name, _WHAT):
                     batch = next(batches, None)
+                    if batch is not None:
+                        # Arrow takes a file's lengths and offsets for true; a lie would lead out of memory.
+                        batch.validate(full=True)
                 if batch is None:
                     return
-                yield fit_batch(batch, schema, file.name)
+                with file_errors(file.name, _WHAT):
+                    fitted = fit_batch(batch, schema, file.name)
+                yield fitted
 
     @override
     def writer(self, sink: BinaryIO, schema: pa.Schema, options: WriteOptions) -> FormatWriter:

@@ -100,7 +100,7 @@ def _schema(file: OpenFile, reader: Any) -> tuple[pa.Schema, bool]:
         return found, False
     try:
         own = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(kept, validate=True)))
-    except (pa.ArrowException, binascii.Error) as error:
+    except (pa.ArrowException, OSError, binascii.Error) as error:
         raise EndpointError(f"{file.name} is broken: its own note of its types cannot be read.") from error
     # A program that rewrote the file may have kept the note and changed the columns.
     ours = [avro_types.cleaned(name) for name in own.names] == found.names

@@ -12,7 +12,7 @@ from typing import Any
 from mainstem.errors import ConfigError, EndpointError
 from mainstem.files.formats.base import ReadOptions
 
-__all__ = ["Dialect", "clean_names", "find_dialect", "records"]
+__all__ = ["Dialect", "clean_names", "escape_of", "find_dialect", "records"]
 
 _DELIMITERS = (",", "\t", ";", "|", ":")
 # A field longer than the standard library's own limit is a field all the same.
@@ -72,6 +72,11 @@ def find_dialect(head: str, options: ReadOptions, *, whole: bool) -> Dialect:
     return Dialect(delimiter, clean_names(first), before + reader.line_num)
 
 
+def escape_of(options: ReadOptions) -> str | None:
+    """What stands before a quote that is meant; ``None`` where that is the quote itself."""
+    return options.escape if options.escape and options.escape != options.quote else None
+
+
 def records(text: str, delimiter: str, options: ReadOptions) -> list[list[str]]:
     """Take a text apart into rows of fields.
 
@@ -111,13 +116,18 @@ def _unused(name: str, names: Iterable[str]) -> str:
 
 
 def _check(options: ReadOptions) -> None:
-    for key in ("delimiter", "quote", "escape"):
-        given = getattr(options, key)
-        if given and (len(given) != 1 or not given.isascii() or given in "\r\n"):
+    said = {key: getattr(options, key) for key in ("delimiter", "quote", "escape")}
+    for key, given in said.items():
+        if given and (len(given) != 1 or not given.isascii() or (given != "\t" and not given.isprintable())):
             raise ConfigError(
                 f"`{key}` is {given!r}.",
                 hint="It is one ASCII character, such as , or ; or a tab in double quotes.",
             )
+    marks = [given for given in (said["delimiter"], said["quote"]) if given]
+    if len(set(marks)) < len(marks) or said["escape"] in marks[: 1 if said["delimiter"] else 0]:
+        raise ConfigError(
+            "`delimiter`, `quote` and `escape` are the same character.", hint="Nothing would tell them apart."
+        )
 
 
 def _delimiter(text: str, options: ReadOptions) -> str:
@@ -150,7 +160,7 @@ def _reader(text: io.StringIO, delimiter: str, options: ReadOptions, *, strict: 
         delimiter=delimiter,
         quotechar=options.quote or None,
         quoting=csv.QUOTE_MINIMAL if options.quote else csv.QUOTE_NONE,
-        escapechar=options.escape,
+        escapechar=escape_of(options),
         doublequote=True,
         strict=strict,
     )

@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from mainstem.errors import EndpointError
 from mainstem.files.formats.base import OpenFile, ReadOptions
-from mainstem.files.formats.csv_dialect import Dialect, find_dialect, records
+from mainstem.files.formats.csv_dialect import Dialect, escape_of, find_dialect, records
 from mainstem.files.formats.texts import python_encoding
 
 __all__ = ["CsvRows"]
@@ -105,11 +105,11 @@ class CsvRows:
     def _texts(self, wanted: list[str], block: int) -> Iterator[pa.RecordBatch]:
         positions = [str(self.dialect.names.index(name)) for name in wanted]
         self._odd.clear()
+        batch = None
         with closing(self._counted()) as opened:
             try:
                 reader = self._reader(opened, positions, block)
                 at = 0
-                batch = None
                 for batch in reader:
                     renamed = pa.RecordBatch.from_arrays(batch.columns, names=wanted)
                     for whole in self._with_odd(renamed, at):
@@ -174,7 +174,7 @@ class CsvRows:
 
     def _counted(self) -> BinaryIO:
         """The file, with its quotes counted where each is a quote."""
-        if not self.options.quote or self.options.escape:
+        if not self.options.quote or escape_of(self.options):
             return self._opened()
         return cast("BinaryIO", _Counted(self._opened(), self.options.quote.encode()))
 
@@ -194,7 +194,7 @@ class CsvRows:
                 delimiter=dialect.delimiter,
                 quote_char=options.quote or False,
                 double_quote=bool(options.quote),
-                escape_char=options.escape or False,
+                escape_char=escape_of(options) or False,
                 newlines_in_values=bool(options.quote),
                 ignore_empty_lines=not self._keeps_blank_lines,
                 invalid_row_handler=self._odd_row,

@@ -124,6 +124,8 @@ def _loaded(file: OpenFile, cells: Cells, *, header: bool) -> pa.RecordBatch:
 
 def _sheet(file: OpenFile, book: fastexcel.ExcelReader, cells: Cells) -> str:
     names = book.sheet_names
+    if not names:
+        raise EndpointError(f"{file.name} has no sheet.", hint="It may be broken: have it written again.")
     if cells.sheet is None:
         return names[0]
     found = [name for name in names if name.lower() == cells.sheet.lower()]

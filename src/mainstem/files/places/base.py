@@ -133,6 +133,7 @@ class Place(ABC):
         writable: Whether files can be written.
         listable: Whether it can say which files there are; otherwise each is named.
         rooted: Whether a leading ``/`` of a path means the place's own root.
+        versioned: What is opened is read as it was then, also where the file is changed meanwhile.
 
     Args:
         connection: Where it is, and how to get in. It is reached at the first use.
@@ -140,6 +141,7 @@ class Place(ABC):
 
     writable: ClassVar[bool] = True
     listable: ClassVar[bool] = True
+    versioned: ClassVar[bool] = False
     rooted: bool = True
 
     def __init__(self, connection: Connection) -> None:

@@ -39,6 +39,7 @@ class Http(Place):
 
     writable: ClassVar[bool] = False
     listable: ClassVar[bool] = False
+    versioned: ClassVar[bool] = True
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)

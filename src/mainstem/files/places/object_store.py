@@ -58,6 +58,7 @@ class ObjectStore(Place):
     """A bucket or container. Objects are replaced as a whole, when the last part has arrived."""
 
     scheme: ClassVar[str]
+    versioned: ClassVar[bool] = True
     bucket_key: ClassVar[str] = "bucket"
 
     def __init__(self, connection: Connection) -> None:
