@@ -93,7 +93,7 @@ class RowGroupLoader(Loader):
         self._pending = rest.to_batches()
         self._rows, self._bytes = rest.num_rows, rest.nbytes
 
-    def _inserted(self, rows: pa.Table) -> None:
+    def _inserted(self, rows: Any) -> None:
         # Found by DuckDB under its name here, which no table has. A registered one would be kept until the
         # transaction ends; to look at a table itself it imports pyarrow's data sets, and with them pandas.
         __mainstem_batch__ = rows.__arrow_c_stream__()  # noqa: F841

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
@@ -19,14 +19,17 @@ from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.postgres import catalog, comparable
 from mainstem.endpoints.postgres.carriage import Carriage, carriage_as_text, carriage_of, decoded
 from mainstem.endpoints.postgres.connecting import (
+    Session,
     driver_errors,
     open_reader,
     open_session,
     server_errors,
 )
 from mainstem.endpoints.postgres.names import quoted, text_literal
+from mainstem.endpoints.postgres.piping import copied, items_of, natives_of, raw_form
 from mainstem.endpoints.postgres.reading import ArrowSession
 from mainstem.endpoints.postgres.types import OPAQUE, TYPES, base_name, cast_name
+from mainstem.endpoints.raw import RawForm, RawRows
 from mainstem.errors import EndpointError, LossyTypeError
 from mainstem.schema import Column, Relation
 
@@ -57,6 +60,7 @@ class PostgresSource(Source):
         self._closing = threading.Lock()
         self._closed = False
         self._arrow: ArrowSession | None = None
+        self._pipe: Session | None = None
         self._session = open_session(connection)
 
     @property
@@ -69,17 +73,19 @@ class PostgresSource(Source):
         # The drivers must not let go of a connection that is being cancelled.
         with self._closing:
             self._closed = True
-            self._session.close()
-            if self._arrow is not None:
-                self._arrow.close()
+            for session in (self._session, self._pipe, self._arrow):
+                if session is not None:
+                    session.close()
 
     @override
     def cancel(self) -> None:
         with self._closing:
             if self._closed:
                 return
-            with suppress(psycopg.Error):
-                self._session.cancel_safe(timeout=5)
+            for session in (self._session, self._pipe):
+                with suppress(psycopg.Error):
+                    if session is not None:
+                        session.cancel_safe(timeout=5)
             with suppress(adbc_driver_manager.Error):
                 if self._arrow is not None:
                     self._arrow.cancel()
@@ -138,6 +144,38 @@ class PostgresSource(Source):
         look.end()
 
     @override
+    def read_raw(self, query: Query, form: RawForm) -> AbstractContextManager[Iterator[RawRows]] | None:
+        natives = natives_of(form)
+        if natives is None or raw_form(natives, self._session.info.server_version) != form:
+            return None
+        items = items_of(query.columns, natives)
+        if items is None:
+            return None
+        return self._piped(f"copy ({self._selected(query, items)}) to stdout (format binary)")
+
+    @contextmanager
+    def _piped(self, sql: str) -> Iterator[Iterator[RawRows]]:
+        with server_errors(self.connection.name), self._closing:
+            if self._pipe is None or self._pipe.closed:
+                self._pipe = open_session(self.connection)
+            session = self._pipe
+        try:
+            yield self._pieces(session, sql)
+        finally:
+            # Rows that nobody wants any more go with it.
+            with self._closing:
+                if session.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                    session.close()
+
+    def _pieces(self, session: Session, sql: str) -> Iterator[RawRows]:
+        with server_errors(self.connection.name):
+            session.execute("begin")
+            session.execute(_SETTINGS)
+            yield from copied(session, sql)
+            # The table is let go with its last row: what follows may want to replace that very table.
+            session.execute("rollback")
+
+    @override
     def ordered(self, column: Column) -> str:
         name = self.quoted(column.name)
         if not pa.types.is_string(column.arrow_type) or column.as_text:
@@ -173,16 +211,19 @@ class PostgresSource(Source):
         return text_literal(text)
 
     def _select(self, query: Query, carriages: Sequence[Carriage]) -> str:
-        items = ", ".join(
+        items = [
             f"{self._item(index, column, carriage)} as {self.quoted(column.name)}"
             for index, (column, carriage) in enumerate(zip(query.columns, carriages, strict=True))
-        )
+        ]
+        return self._selected(query, items)
+
+    def _selected(self, query: Query, items: Sequence[str]) -> str:
         source, alias = self._from(query)
         conditions = " and ".join(f"(\n{condition}\n)" for condition in query.where)
         # Qualified, a name is the table's column; bare, it would be what is selected under that name.
         order = ", ".join(f"{alias}.{self.ordered(column)}" for column in query.order_by)
         clauses = [
-            f"select {items} from {source}",
+            f"select {', '.join(items)} from {source}",
             f"where {conditions}" if conditions else "",
             f"order by {order}" if order else "",
             "" if query.limit is None else f"limit {int(query.limit)}",
