@@ -7,10 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import pyarrow as pa
+from typing import Generic, TypeVar
 
 __all__ = ["read_ahead"]
+
+_Batch = TypeVar("_Batch")
 
 # Read already and not taken yet; one more is being read, and one is being written.
 _BATCHES = 2
@@ -20,9 +21,7 @@ _WITHOUT_THREAD = 2
 
 
 @contextmanager
-def read_ahead(
-    batches: Iterator[pa.RecordBatch], break_off: Callable[[], object]
-) -> Iterator[Iterator[pa.RecordBatch]]:
+def read_ahead(batches: Iterator[_Batch], break_off: Callable[[], object]) -> Iterator[Iterator[_Batch]]:
     """Read on while the batches that were taken are being written.
 
     The drivers and Arrow let go of the interpreter's lock while they work: both sides have a core. And
@@ -47,10 +46,10 @@ class _End:
     error: BaseException | None = None
 
 
-class _Ahead(Iterator[pa.RecordBatch]):
-    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+class _Ahead(Iterator[_Batch], Generic[_Batch]):
+    def __init__(self, batches: Iterator[_Batch]) -> None:
         self._batches = batches
-        self._queue: queue.Queue[pa.RecordBatch | _End] = queue.Queue(_BATCHES)
+        self._queue: queue.Queue[_Batch | _End] = queue.Queue(_BATCHES)
         self._unwanted = threading.Event()
         self._thread: threading.Thread | None = None
         self._over = False
@@ -58,7 +57,7 @@ class _Ahead(Iterator[pa.RecordBatch]):
         is_main = threading.current_thread() is threading.main_thread()
         self._inline = 0 if is_main else _WITHOUT_THREAD
 
-    def __next__(self) -> pa.RecordBatch:
+    def __next__(self) -> _Batch:
         if self._over:
             raise StopIteration
         if self._inline:

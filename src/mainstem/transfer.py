@@ -11,7 +11,7 @@ import pyarrow as pa
 from mainstem.ahead import read_ahead
 from mainstem.connections import is_secret
 from mainstem.constraint import ConstraintCheck
-from mainstem.endpoints import KeyProfile, Query, Staging, Step, Target
+from mainstem.endpoints import KeyProfile, Query, RawRows, Staging, Step, Target
 from mainstem.errors import EndpointError, MainstemError, StreamError
 from mainstem.events import BatchStaged, Event
 from mainstem.faults import Point, reached
@@ -110,19 +110,45 @@ class Transfer:
                 self._facts.target.run_script(plan.post_sql)
 
     def _staged(self, staging: Staging) -> Iterator[Event]:
-        plan = self._plan
         # Left before the publish, so that the source keeps nothing open that the target may wait for.
         with ExitStack() as reading:
             with self._phase("read"):
-                batches = self._read(reading, plan.query)
-            for batch in self._batches(batches, staging, plan.columns):
-                self.rows += batch.num_rows
-                self.bytes += batch.nbytes
+                raw = self._read_raw(reading, staging)
+            for rows, size in self._piped(raw, staging) if raw else self._moved(reading, staging):
+                self.rows += rows
+                self.bytes += size
                 yield BatchStaged(self._stream.name, self.rows, self.bytes)
+
+    def _moved(self, reading: ExitStack, staging: Staging) -> Iterator[tuple[int, int]]:
+        """Stage what is read, batch by batch: so many rows, and bytes, each time."""
+        with self._phase("read"):
+            batches = self._read(reading, self._plan.query)
+        for batch in self._batches(batches, staging, self._plan.columns):
+            yield batch.num_rows, batch.nbytes
+
+    def _piped(self, pieces: Iterator[RawRows], staging: Staging) -> Iterator[tuple[int, int]]:
+        """Stage the bytes of rows as they come."""
+        while True:
+            with self._phase("read"):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            with self._phase("stage"):
+                staging.write_raw(piece)
+                reached(Point.MID_BATCH)
+            yield piece.rows, len(piece.data)
 
     def _read(self, reading: ExitStack, query: Query) -> Iterator[pa.RecordBatch]:
         source = self._facts.source
         return reading.enter_context(read_ahead(reading.enter_context(source.read(query)), source.cancel))
+
+    def _read_raw(self, reading: ExitStack, staging: Staging) -> Iterator[RawRows] | None:
+        """The rows as the source itself writes them, where the target reads that and nobody else does."""
+        form, source = staging.raw_form, self._facts.source
+        opening = source.read_raw(self._plan.query, form) if form and self._plan.is_verbatim else None
+        if opening is None:
+            return None
+        return reading.enter_context(read_ahead(reading.enter_context(opening), source.cancel))
 
     def _batches(
         self, batches: Iterator[pa.RecordBatch], staging: Staging, columns: Sequence[PlannedColumn]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mainstem.testing.conformance import (
+    CostConformance,
     EvolutionConformance,
     HostileConformance,
     ModeConformance,
@@ -26,6 +27,10 @@ class TestEvolution(EvolutionConformance):
 
 class TestTypes(TypeConformance):
     """Every type, from every system to every system."""
+
+
+class TestCosts(CostConformance):
+    """What a row may not cost, from every system to every system."""
 
 
 class TestPublish(PublishConformance):

@@ -20,6 +20,7 @@ from mainstem.endpoints import KeyProfile, Swap, TableKey
 from mainstem.endpoints.base import Query
 from mainstem.endpoints.postgres import Postgres
 from mainstem.endpoints.postgres import target as target_module
+from mainstem.engine import run
 from mainstem.errors import (
     ConnectError,
     EndpointError,
@@ -28,6 +29,7 @@ from mainstem.errors import (
     ReplicationFailedError,
     TargetBusyError,
 )
+from mainstem.events import BatchStaged
 from mainstem.report import StreamReport
 from mainstem.schema import Column, Relation
 from mainstem.testing.postgres import EmbeddedPostgres
@@ -286,6 +288,101 @@ def test_a_value_that_arrow_cannot_carry_is_refused_by_its_columns_name(
     database.column(native, "null", literal)
     with pytest.raises(LossyTypeError, match=said):
         database.read()
+
+
+@pytest.mark.parametrize(("native", "literal"), [(native, literal) for native, literal, _ in REFUSED])
+def test_what_nobody_looks_at_needs_no_arrow_type_between_two_servers(
+    database: Database, native: str, literal: str
+) -> None:
+    """The rows go from COPY to COPY as the server writes them."""
+    database.column(native, literal, "null")
+    assert database.replicate("t").rows == 2
+    assert database.fetch("select i, v::text from {s}.copy") == database.fetch("select i, v::text from {s}.t")
+
+
+# Without a limit of rows the bytes are piped through; with one the rows are batches.
+WAYS: Sequence[Mapping[str, Any]] = [{}, {"batch_limit": 3}]
+
+ALIKE = """
+create table t (
+    id int primary key, "a ""b" varchar(5), padded char(5), short name, body json, data jsonb,
+    names varchar(9)[], at timestamp(3), days date[], mood mood, amount amount, amounts amount[],
+    total numeric(12,2), anything numeric, ip inet, ips inet[], span interval, spans interval[],
+    bits bit(3), one "char", when_ tstzrange, ids uuid[], flag boolean, bytes bytea, real_ real,
+    time_ time(0), price money, moods mood[], codes char(3)[]
+)
+"""
+FIRST = """
+insert into t values (
+    1, 'a', 'b', 'c', '{"b":1, "a":[1.0]}', '{"b":1}', '{x,NULL}', '2024-01-01 10:00:00.1234',
+    '{2024-01-01}', 'ok', 1.25, '{1.25,NULL}', -0.05, '1e40', '10.0.0.1', '{::1/64}',
+    '1 mon -1 day', '{1 day}', '101', 'x', '[2024-01-01,)', '{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}', true,
+    '\\x00ff', 1.1, '10:00:01', 12.5, '{sad,ok}', '{a,"b ",NULL}'
+)
+"""
+
+
+@pytest.mark.parametrize("left_out", [["price", "moods", "codes"], []], ids=str)
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_between_two_servers_rows_are_the_same_whichever_way_they_go(
+    database: Database, way: Mapping[str, Any], left_out: Sequence[str]
+) -> None:
+    """One column whose bytes say something else at the other server, and none are piped."""
+    database.execute("create type mood as enum ('sad', 'ok')", "create domain amount as numeric(10,2)", ALIKE)
+    database.execute(FIRST, "insert into t (id) select generate_series(2, 9)")
+    database.execute(*(f"alter table t drop column {name}" for name in left_out))
+    report = database.replicate("t", target_options=way)
+    assert report.rows == report.row_count == 9
+    names = [name for name in database.natives("copy") if name not in ("body", "padded")]
+    columns = ", ".join(f'"{name.replace(chr(34), chr(34) * 2)}"::text' for name in names)
+    # JSON comes as jsonb, and char as text, with its blanks.
+    whole = f"select {columns}, body::jsonb::text, padded::char(5) from {{s}}."
+    assert database.fetch(f"{whole}copy order by id") == database.fetch(f"{whole}t order by id")
+    assert database.fetch("select octet_length(padded) from {s}.copy where id = 1") == [(5,)]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_between_two_servers_a_stream_takes_what_it_asks_for(
+    database: Database, way: Mapping[str, Any]
+) -> None:
+    database.execute("create table t (id int, name text, at int)")
+    rows = "insert into t select i, 'n' || i, i from generate_series({}, {}) i"
+    database.execute(rows.format(1, 5))
+    stream = {
+        "mode": "incremental", "primary_key": "id", "update_key": "at", "where": "id <> 2",
+        "select": ["id", "name as called", "at"], "target_options": way,
+    }  # fmt: skip
+    assert database.replicate("t", **stream).rows == 4
+    database.execute("update t set name = 'new', at = 9 where id = 1", rows.format(6, 7))
+    report = database.replicate("t", **stream)
+    assert (report.rows, report.row_count) == (4, 6)
+    assert database.fetch("select id, called, at from {s}.copy order by id") == [
+        (1, "new", 9), (3, "n3", 3), (4, "n4", 4), (5, "n5", 5), (6, "n6", 6), (7, "n7", 7)
+    ]  # fmt: skip
+    assert database.replicate("t", mode="full-refresh", source_options={"limit": 2}).row_count == 2
+
+
+def test_rows_that_are_piped_are_refused_as_others_are(database: Database) -> None:
+    database.execute("create table t (id int, name text)", "insert into t values (1, 'abcd'), (2, 'b')")
+    error = database.refused("t", columns={"name": "string(3)"})
+    assert isinstance(error, LossyTypeError)
+    assert "value too long for type character varying(3)" in str(error)
+    error = database.refused("t", sql="select 1 / (id - 2) as id, name from {stream_name}")
+    assert "division by zero" in str(error)
+    assert database.tables() == ["t"]
+
+
+def test_rows_that_are_piped_can_be_broken_off(database: Database) -> None:
+    database.execute(
+        "create table t as select i, repeat(md5(i::text), 8) as note from generate_series(1, 50000) i"
+    )
+    stream = {f"{database.schema}.t": {"object": f"{database.schema}.copy"}}
+    events = run({"source": "PG", "target": "PG", "streams": stream}, {"PG": database.server.url})
+    begun = next(event for event in events if isinstance(event, BatchStaged))
+    assert 0 < begun.rows < 50000
+    events.close()
+    assert database.tables() == ["t"]
+    assert database.fetch("select query from pg_stat_activity where application_name = 'mainstem'") == []
 
 
 @pytest.mark.parametrize(("native", "literal", "text"), [

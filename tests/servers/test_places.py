@@ -38,7 +38,8 @@ def moved(
         "target": "FILE" if reads else "PLACE",
         "streams": {source: {"object": target}},
     }
-    return list(run(config, {"PLACE": place, "FILE": warehouse.url}, settings=settings))
+    connections: dict[str, str | dict[str, Any]] = {"PLACE": place, "FILE": warehouse.url}
+    return list(run(config, connections, settings=settings))
 
 
 @pytest.fixture(params=["sftp", "http", "s3"])

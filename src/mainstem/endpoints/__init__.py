@@ -2,6 +2,7 @@
 
 from mainstem.endpoints.base import CatalogEntry, Endpoint, Query, Source, SourceTable
 from mainstem.endpoints.comparable import Form, FormKind, Written
+from mainstem.endpoints.raw import RawForm, RawRows
 from mainstem.endpoints.registry import (
     cancel_all,
     open_endpoint,
@@ -52,6 +53,8 @@ __all__ = [
     "MarkUpdated",
     "NativeType",
     "Query",
+    "RawForm",
+    "RawRows",
     "RunSql",
     "Source",
     "SourceTable",

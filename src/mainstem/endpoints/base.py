@@ -17,6 +17,7 @@ from typing_extensions import Self
 
 from mainstem.connections import Connection
 from mainstem.endpoints.comparable import Form, Written
+from mainstem.endpoints.raw import RawForm, RawRows
 from mainstem.errors import RelationNotFoundError, ValueBreaksTypeError
 from mainstem.schema import Column, Relation
 
@@ -261,6 +262,23 @@ class Source(Endpoint):
             LossyTypeError: A value cannot be carried by its column's Arrow type.
             EndpointError: The system refused the query or broke off.
         """
+
+    def read_raw(  # most write rows in no form of their own
+        self,
+        query: Query,  # noqa: ARG002
+        form: RawForm,  # noqa: ARG002
+    ) -> AbstractContextManager[Iterator[RawRows]] | None:
+        """Read rows as the system writes them itself, where that is just what the other end reads.
+
+        Args:
+            query: What is read.
+            form: How the other end reads rows.
+
+        Returns:
+            The rows, in constant memory; ``None`` where they cannot be had in that form, or would lose
+            something by it. Reading them raises what :meth:`read` does.
+        """
+        return None
 
     def ordered(self, column: Column) -> str:
         """The expression that is compared to a cursor, and by which rows are ordered.

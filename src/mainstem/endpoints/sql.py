@@ -13,6 +13,7 @@ from sqlglot.errors import SqlglotError
 from typing_extensions import override
 
 from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, match_name
+from mainstem.endpoints.raw import RawForm, RawRows
 from mainstem.endpoints.sql_steps import SqlSteps, short_name
 from mainstem.endpoints.steps import Call, Step, Swap
 from mainstem.endpoints.target import KeyProfile, Staging
@@ -26,14 +27,29 @@ STAGING_COMMENT = "mainstem staging table: rows that were never published; safe 
 
 
 class Loader:
-    """Takes batches into a table. Closing it makes the rows part of the table."""
+    """Takes batches into a table. Closing it makes the rows part of the table.
+
+    Attributes:
+        raw_form: As what it takes rows that come as bytes; ``None`` where it does not.
+    """
+
+    raw_form: RawForm | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch of the table's schema."""
         raise NotImplementedError
 
-    def close(self) -> None:
-        """Take no more. Rows that are still on their way arrive."""
+    def write_raw(self, rows: RawRows) -> None:
+        """Take rows in the raw form."""
+        raise NotImplementedError
+
+    def close(self) -> int | None:
+        """Take no more. Rows that are still on their way arrive.
+
+        Returns:
+            How many rows the system says it has taken; ``None`` where they have to be counted.
+        """
+        return None
 
 
 class SqlTarget(Source, SqlSteps):
@@ -238,10 +254,19 @@ class SqlStaging(Staging):
     def write(self, batch: pa.RecordBatch) -> None:
         self._loader.write(batch)
 
+    @property
+    @override
+    def raw_form(self) -> RawForm | None:
+        return self._loader.raw_form
+
+    @override
+    def write_raw(self, rows: RawRows) -> None:
+        self._loader.write_raw(rows)
+
     @override
     def complete(self) -> int:
-        self._loader.close()
-        return self._target.count(self.place)
+        taken = self._loader.close()
+        return self._target.count(self.place) if taken is None else taken
 
     @override
     def profile(self, columns: Sequence[str]) -> KeyProfile:

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from mainstem.endpoints.base import Endpoint, SourceTable
+from mainstem.endpoints.raw import RawForm, RawRows
 from mainstem.endpoints.steps import Step
 from mainstem.schema import Relation
 
@@ -126,6 +127,19 @@ class Staging(ABC):
     @abstractmethod
     def write(self, batch: pa.RecordBatch) -> None:
         """Take a batch, which has this staging place's schema."""
+
+    @property
+    def raw_form(self) -> RawForm | None:
+        """In which form it takes rows as the system itself writes them; ``None`` for none."""
+        return None
+
+    def write_raw(self, rows: RawRows) -> None:
+        """Take the next piece of rows in the raw form. It takes them so, or as batches, and not both.
+
+        Raises:
+            LossyTypeError: A value does not fit.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def complete(self) -> int:

@@ -63,6 +63,12 @@ class PlannedColumn:
     transform: str | None = None
     constraint: Constraint | None = None
 
+    @property
+    def is_verbatim(self) -> bool:
+        """Whether its values are staged as they are read."""
+        is_kept = self.field.type == self.arrow_type == self.source.arrow_type
+        return is_kept and self.decimals is None and not self.empty_as_null
+
     def made_as_data(self) -> dict[str, Any]:
         """How it is made and what it has to satisfy, as plain data; nothing where there is nothing to say."""
         found: dict[str, Any] = {}
@@ -229,6 +235,12 @@ class StreamPlan:
         """The Arrow schema of what is staged, under the target's names."""
         planned: Sequence[PlannedColumn | MetadataColumn] = [*self.columns, *self.metadata_columns]
         return pa.schema([column.field for column in planned])
+
+    @property
+    def is_verbatim(self) -> bool:
+        """Whether the rows are staged as they are read: nothing needs to look at a value."""
+        looks = self.transforms or self.constraints or self.metadata_columns or self.batch_limit
+        return not looks and all(column.is_verbatim for column in self.columns)
 
     @property
     def natives(self) -> Mapping[str, str]:

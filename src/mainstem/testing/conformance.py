@@ -14,6 +14,7 @@ It needs pytest, which comes with no extra of mainstem.
 
 from __future__ import annotations
 
+from mainstem.testing.conformance_costs import CostConformance
 from mainstem.testing.conformance_evolution import EvolutionConformance
 from mainstem.testing.conformance_hostile import HostileConformance
 from mainstem.testing.conformance_modes import ModeConformance
@@ -23,6 +24,7 @@ from mainstem.testing.conformance_types import TypeConformance
 from mainstem.testing.place import Place, as_left
 
 __all__ = [
+    "CostConformance",
     "EvolutionConformance",
     "HostileConformance",
     "ModeConformance",

@@ -20,6 +20,9 @@ __all__ = ["RowGroupLoader"]
 # Rows that come in other portions leave row groups that are not full: the file grows by a third, and a
 # checkpoint that puts them together takes memory with the size of the table.
 _ROW_GROUP = 122_880
+# Two threads of DuckDB's write two of them at once. With one in a statement, the thread that waits for it
+# would spin, and hold Python up.
+_AT_ONCE = 2
 # Wide rows are not kept until there are so many. Portions below half a row group fill the one that is open.
 _PENDING_BYTES = 64 * 1024 * 1024
 _PORTION = 60_000
@@ -57,37 +60,51 @@ class RowGroupLoader(Loader):
         self._pending.append(rows)
         self._rows += rows.num_rows
         self._bytes += rows.nbytes
-        if self._rows >= _ROW_GROUP:
-            self._flush(self._rows // _ROW_GROUP * _ROW_GROUP, _ROW_GROUP)
+        if self._rows >= _AT_ONCE * _ROW_GROUP:
+            self._flush(self._rows // _ROW_GROUP * _ROW_GROUP)
         if self._bytes >= _PENDING_BYTES:
-            self._flush(self._rows, _PORTION)
+            self._flush_wide()
 
     @override
     def close(self) -> None:
         if self.closed:
             return
-        self._flush(self._rows, _ROW_GROUP)
+        self._flush(self._rows)
         with duckdb_errors(self._name):
             self._connection.commit()
         self.closed = True
         self._cache.trim()
 
-    def _flush(self, rows: int, portion: int) -> None:
+    def _flush(self, rows: int) -> None:
+        """Write whole row groups, and what is left of the rows."""
         table = pa.Table.from_batches(self._pending, self._schema)
-        for start in range(0, rows, portion):
-            # In one piece, or several threads would share it and each leave a row group behind.
-            self._inserted(table.slice(start, min(portion, rows - start)).combine_chunks())
-        rest = table.slice(rows)
+        groups = _pieces(table.slice(0, rows), _ROW_GROUP)
+        for start in range(0, len(groups), _AT_ONCE):
+            self._inserted(pa.concat_tables(groups[start : start + _AT_ONCE]))
+        self._keep(table.slice(rows))
+
+    def _flush_wide(self) -> None:
+        table = pa.Table.from_batches(self._pending, self._schema)
+        for piece in _pieces(table, _PORTION):
+            self._inserted(piece)
+        self._keep(table.slice(table.num_rows))
+
+    def _keep(self, rest: pa.Table) -> None:
         self._pending = rest.to_batches()
         self._rows, self._bytes = rest.num_rows, rest.nbytes
 
-    def _inserted(self, rows: pa.Table) -> None:
+    def _inserted(self, rows: Any) -> None:
         # Found by DuckDB under its name here, which no table has. A registered one would be kept until the
-        # transaction ends.
-        __mainstem_batch__ = rows  # noqa: F841
+        # transaction ends; to look at a table itself it imports pyarrow's data sets, and with them pandas.
+        __mainstem_batch__ = rows.__arrow_c_stream__()  # noqa: F841
         with duckdb_errors(self._name):
             self._connection.execute(self._insert)
         self._cache.trim()
+
+
+def _pieces(table: pa.Table, rows: int) -> list[pa.Table]:
+    """A table in parts of so many rows, each in one piece: more would be shared among the threads."""
+    return [table.slice(start, rows).combine_chunks() for start in range(0, table.num_rows, rows)]
 
 
 def _items(schema: pa.Schema) -> str:

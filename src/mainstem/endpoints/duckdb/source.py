@@ -208,9 +208,8 @@ class DuckDBSource(Source):
         return comparable.checksum(texts)
 
     def text_literal(self, text: str) -> str:
-        """Render a text as a literal. DuckDB's own ends at a zero byte."""
-        parts = ["'" + part.replace("'", "''") + "'" for part in text.split("\0")]
-        return parts[0] if len(parts) == 1 else f"({' || chr(0) || '.join(parts)})"
+        """Render a text as a literal."""
+        return catalog.text_literal(text)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Batches into a table by COPY, in PostgreSQL's own binary format."""
+"""Rows into a table by COPY, in PostgreSQL's own binary format: batches, or what another server has sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing_extensions import override
 
 from mainstem.endpoints.postgres.connecting import Session, server_errors
 from mainstem.endpoints.postgres.names import quoted
+from mainstem.endpoints.postgres.piping import raw_form
 from mainstem.endpoints.postgres.wire import Wire
+from mainstem.endpoints.raw import RawRows
 from mainstem.endpoints.sql import Loader
 from mainstem.schema import Relation
 
@@ -60,43 +62,65 @@ class CopyLoader(Loader):
         self._natives = natives
         self._schema = pa.schema([pa.field(column, wire.kind) for column, wire in wires.items()])
         self._encoder = _encoder(self._schema, wires)
+        self._detours: Mapping[str, Wire] = {}
+        self._cursor = session.cursor()
         self._opened = ExitStack()
-        self._copy = self._begun()
+        self._copy: Copy | None = None
+        self._is_raw = False
+        self.raw_form = raw_form(list(natives.values()), session.info.server_version)
 
     def _begun(self) -> Copy:
-        with server_errors(self._name, about=self._about):
-            self._session.execute("begin")
-            self._session.execute(_SETTINGS)
-            self._alter({name: (str(wire.loaded_as), "null") for name, wire in self._detours()})
-            columns = ", ".join(quoted(name) for name in self._wires)
-            sql = f"copy {self._table} ({columns}) from stdin (format binary)"
-            copy = self._opened.enter_context(self._session.cursor().copy(sql.encode()))
-            copy.write(self._encoder.write_header())
-            return copy
+        """The COPY, begun with the first rows."""
+        if self._copy is None:
+            with server_errors(self._name, about=self._about):
+                self._session.execute("begin")
+                self._session.execute(_SETTINGS)
+                self._alter({name: (str(wire.loaded_as), "null") for name, wire in self._detours.items()})
+                columns = ", ".join(quoted(name) for name in self._wires)
+                sql = f"copy {self._table} ({columns}) from stdin (format binary)"
+                self._copy = self._opened.enter_context(self._cursor.copy(sql.encode()))
+        return self._copy
+
+    def _begun_with_batches(self) -> Copy:
+        if self._copy is not None:
+            return self._copy
+        self._detours = {name: wire for name, wire in self._wires.items() if wire.loaded_as}
+        copy = self._begun()
+        self._send(copy, self._encoder.write_header())
+        return copy
 
     @override
     def write(self, batch: pa.RecordBatch) -> None:
+        copy = self._begun_with_batches()
         for piece in _pieces(batch):
             arrays = [
                 wire.encoded(name, values)
                 for (name, wire), values in zip(self._wires.items(), piece.columns, strict=True)
             ]
-            encoded = self._encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-            with server_errors(self._name, about=self._about, writing=True):
-                self._copy.write(encoded)
+            self._send(
+                copy, self._encoder.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            )
 
     @override
-    def close(self) -> None:
+    def write_raw(self, rows: RawRows) -> None:
+        self._is_raw = True
+        self._send(self._begun(), rows.data)
+
+    def _send(self, copy: Copy, data: bytes | memoryview) -> None:
         with server_errors(self._name, about=self._about, writing=True):
-            self._copy.write(self._encoder.finish())
+            copy.write(data)
+
+    @override
+    def close(self) -> int:
+        if not self._is_raw:
+            self._send(self._begun_with_batches(), self._encoder.finish())
+        with server_errors(self._name, about=self._about, writing=True):
             self._opened.close()
-            self._alter({name: (self._natives[name], wire.converted) for name, wire in self._detours()})
+            self._alter({name: (self._natives[name], wire.converted) for name, wire in self._detours.items()})
             # What is done with the rows next goes by what the server knows of them.
             self._session.execute(f"analyze {self._table}".encode())
             self._session.execute("commit")
-
-    def _detours(self) -> list[tuple[str, Wire]]:
-        return [(name, wire) for name, wire in self._wires.items() if wire.loaded_as]
+        return self._cursor.rowcount
 
     def _alter(self, types: Mapping[str, tuple[str, str]]) -> None:
         changes = []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import adbc_driver_manager
+import psycopg
 import pyarrow as pa
 from typing_extensions import override
 
@@ -28,8 +29,10 @@ from mainstem.endpoints.postgres.connecting import (
 )
 from mainstem.endpoints.postgres.holders import holders_named, lock_timeout
 from mainstem.endpoints.postgres.names import quoted, text_literal
+from mainstem.endpoints.postgres.piping import copied, items_of, natives_of, raw_form
 from mainstem.endpoints.postgres.reading import ArrowRows, ArrowSession
 from mainstem.endpoints.postgres.types import OPAQUE, TYPES, base_name, cast_name
+from mainstem.endpoints.raw import RawForm, RawRows
 from mainstem.errors import EndpointError, LossyTypeError
 from mainstem.schema import Column, Relation
 
@@ -60,6 +63,7 @@ class PostgresSource(Source):
         self._closed = False
         self._insistence = Insistence()
         self._arrow: ArrowSession | None = None
+        self._pipe: Session | None = None
         self._session = open_session(connection)
 
     @property
@@ -72,9 +76,9 @@ class PostgresSource(Source):
         # The drivers must not let go of a connection that is being cancelled.
         with self._closing:
             self._closed = True
-            self._session.close()
-            if self._arrow is not None:
-                self._arrow.close()
+            for session in (self._session, self._pipe, self._arrow):
+                if session is not None:
+                    session.close()
 
     @override
     def cancel(self) -> None:
@@ -87,7 +91,7 @@ class PostgresSource(Source):
 
     def _sessions(self) -> Sequence[Session]:
         """What may wait for the server, besides the one whose rows are Arrow."""
-        return [self._session]
+        return [self._session] if self._pipe is None else [self._session, self._pipe]
 
     @override
     def quoted(self, identifier: str) -> str:
@@ -148,6 +152,39 @@ class PostgresSource(Source):
         look.end()
 
     @override
+    def read_raw(self, query: Query, form: RawForm) -> AbstractContextManager[Iterator[RawRows]] | None:
+        natives = natives_of(form)
+        if natives is None or raw_form(natives, self._session.info.server_version) != form:
+            return None
+        items = items_of(query.columns, natives)
+        if items is None:
+            return None
+        table = self.qualified(query.relation) if query.relation else None
+        return self._piped(f"copy ({self._selected(query, items)}) to stdout (format binary)", table)
+
+    @contextmanager
+    def _piped(self, sql: str, table: str | None) -> Iterator[Iterator[RawRows]]:
+        with server_errors(self.connection.name), self._closing:
+            if self._pipe is None or self._pipe.closed:
+                self._pipe = open_session(self.connection)
+            session = self._pipe
+        try:
+            yield self._pieces(session, sql, table)
+        finally:
+            # Rows that nobody wants any more go with it.
+            with self._closing:
+                if session.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                    session.close()
+
+    def _pieces(self, session: Session, sql: str, table: str | None) -> Iterator[RawRows]:
+        with holders_named(self._session, table), server_errors(self.connection.name):
+            for statement in _reading():
+                session.execute(statement)
+            yield from copied(session, sql)
+            # The table is let go with its last row: what follows may want to replace that very table.
+            session.execute("rollback")
+
+    @override
     def ordered(self, column: Column) -> str:
         name = self.quoted(column.name)
         if not pa.types.is_string(column.arrow_type) or column.as_text:
@@ -183,16 +220,19 @@ class PostgresSource(Source):
         return text_literal(text)
 
     def _select(self, query: Query, carriages: Sequence[Carriage]) -> str:
-        items = ", ".join(
+        items = [
             f"{self._item(index, column, carriage)} as {self.quoted(column.name)}"
             for index, (column, carriage) in enumerate(zip(query.columns, carriages, strict=True))
-        )
+        ]
+        return self._selected(query, items)
+
+    def _selected(self, query: Query, items: Sequence[str]) -> str:
         source, alias = self._from(query)
         conditions = " and ".join(f"(\n{condition}\n)" for condition in query.where)
         # Qualified, a name is the table's column; bare, it would be what is selected under that name.
         order = ", ".join(f"{alias}.{self.ordered(column)}" for column in query.order_by)
         clauses = [
-            f"select {items} from {source}",
+            f"select {', '.join(items)} from {source}",
             f"where {conditions}" if conditions else "",
             f"order by {order}" if order else "",
             "" if query.limit is None else f"limit {int(query.limit)}",
@@ -248,7 +288,7 @@ class _Look:
     def __init__(self, session: ArrowSession) -> None:
         self.session = session
         self._is_open = True
-        for statement in ("begin", f"{_SETTINGS}, {lock_timeout()}"):
+        for statement in _reading():
             session.run(statement)
 
     def end(self) -> None:
@@ -257,6 +297,11 @@ class _Look:
             # A connection that broke cannot roll back, and that is not what to tell.
             with suppress(adbc_driver_manager.Error, OSError):
                 self.session.run("rollback")
+
+
+def _reading() -> Sequence[str]:
+    """How a transaction begins in which a query is read."""
+    return "begin", f"{_SETTINGS}, {lock_timeout()}"
 
 
 def _has_year(kind: pa.DataType) -> bool:

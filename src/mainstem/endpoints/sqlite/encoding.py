@@ -32,6 +32,8 @@ _PLAIN_SCALE = 6
 _NUMBER = re.compile(r"^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$")
 _INTEGER = re.compile(r"^(0|-?[1-9]\d*)$")
 _INT64 = range(-(2**63), 2**63)
+# How a float of minus zero looks as an integer.
+_NEGATIVE_ZERO_BITS = -(2**63)
 
 
 def encoded(name: str, values: pa.Array[Any]) -> list[Any]:
@@ -124,19 +126,12 @@ def _integers(values: pa.Array[Any]) -> list[Any]:
 
 def _floats(values: pa.Array[Any]) -> list[Any]:
     wide = values.cast(pa.float64())
-    found = wide.to_pylist()
-    odd = pc.or_(pc.is_nan(wide), pc.equal(wide, 0.0))
-    if pc.any(odd).as_py():
-        return [_spelled(value) for value in found]
+    found: list[Any] = wide.to_pylist()
+    is_negative_zero = pc.equal(wide.view(pa.int64()), _NEGATIVE_ZERO_BITS)
+    for odd, spelled in ((pc.is_nan(wide), NOT_A_NUMBER), (is_negative_zero, NEGATIVE_ZERO)):
+        for index in pc.indices_nonzero(odd).to_pylist():
+            found[index] = spelled
     return found
-
-
-def _spelled(value: float | None) -> float | str | None:
-    if value is None or value > 0 or value < 0:
-        return value
-    if value != value:  # noqa: PLR0124 - only a NaN is not itself
-        return NOT_A_NUMBER
-    return NEGATIVE_ZERO if math.copysign(1, value) < 0 else value
 
 
 def _decimals(values: pa.Array[Any]) -> list[Any]:
