@@ -13,10 +13,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from tests.faults.conftest import FILED, VICTIMS, WIRED
 
 from mainstem.api import plan, replicate
+from mainstem.endpoints.registry import TYPES
 from mainstem.errors import ReplicationFailedError
-from mainstem.faults import Point
+from mainstem.faults import Point, watching
+from mainstem.files.places import PLACES
+from mainstem.plan.requirements import MERGE_STRATEGIES
+from mainstem.strategies import STRATEGIES
 from mainstem.testing.fault_targets import State, Victim
 from mainstem.testing.fault_trial import Trial, Witness
 from mainstem.testing.faults import Action, Fault
@@ -210,3 +215,34 @@ def test_a_target_is_whole_whatever_befalls_the_run(
         except AssertionError as error:
             missed.append(f"{fault}: {error}")
     assert not missed, "\n\n".join(missed)
+
+
+class TestTheMatrixHasNoHole:
+    """What there is to be tripped is tripped: whoever adds to it finds it here."""
+
+    def test_every_system_that_can_be_written_is_a_victim(self) -> None:
+        # MariaDB is the server of `mysql`; files are written alike wherever they live.
+        assert TYPES - set(PLACES) - {"mariadb"} == set(VICTIMS) - {"file", "folder"}
+
+    def test_every_mode_and_every_way_of_merging_is_in_it(self) -> None:
+        modes = {str(stream["mode"]) for stream in MODES.values()}
+        assert modes == {mode.value for mode in STRATEGIES}
+        ways = {stream.get("target_options", {}).get("merge_strategy") for stream in MODES.values()}
+        assert ways - {None} == set(MERGE_STRATEGIES)
+
+    def test_what_a_plan_refuses_is_a_mode_of_it(self, victim: Victim) -> None:
+        assert victim.refuses < set(MODES)
+
+    def test_a_run_comes_by_every_boundary(self, tmp_path: Path) -> None:
+        connections = {"SRC": f"sqlite://{tmp_path / 'a.db'}", "TGT": f"sqlite://{tmp_path / 'b.db'}"}
+        Place("source", connections["SRC"], "main").put("orders", pa.table({"id": [1], "k": [1]}))
+        stream = {"object": "main.moved", "mode": "incremental", "update_key": "k"}
+        config = {"source": "SRC", "target": "TGT", "streams": {"main.orders": stream}}
+        seen: list[Point] = []
+        with watching(seen.append):
+            replicate(config, connections)
+        assert list(dict.fromkeys(seen)) == list(Point)
+
+    def test_everything_that_can_befall_a_run_befalls_each_target_or_has_no_meaning_there(self) -> None:
+        assert set(Action) == WIRED | FILED
+        assert {Action.CUT, Action.FULL} == WIRED ^ FILED

@@ -46,6 +46,7 @@ class Lake(DuckDB):
     capabilities = Capabilities(
         merge_strategy="delete_insert",
         moves_between_schemas=False,
+        keeps_state=False,
         table_keys=frozenset(),
         options=TABLE_OPTIONS - _NOT_HERE,
     )
