@@ -29,6 +29,7 @@ _NOT_IN_FILES = _MERGES | _MERGES_WITH_STATE | _IN_DATABASE | {"append"}
 
 # In a sample, each target has so many modes; an emulator takes its time.
 _SAMPLED = 2
+_MATRIX = "test_a_target_is_whole_whatever_befalls_the_run"
 _SLOW = frozenset({"snowflake"})
 
 VICTIMS = (*SYSTEMS, "delta", "iceberg", "file", "folder")
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chance = random.Random(os.environ["MAINSTEM_SEED"])  # noqa: S311 - a sample, no secret
     by_victim: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "mode" in item.callspec.params:
+        if isinstance(item, pytest.Function) and item.originalname == _MATRIX:
             by_victim.setdefault(str(item.callspec.params["victim"]), []).append(item)
     left_out = {
         item
