@@ -143,7 +143,7 @@ class Case:
         if not self.victim.shows_parts:
             assert witness.states <= whole
 
-    def disturbed(self, fault: Fault, told: Told) -> None:
+    def disturbed(self, fault: Fault, told: Told) -> Witness:
         """A run that a fault befalls, and then others that are left in peace."""
         table = self.table()
         self.started(table)
@@ -164,6 +164,7 @@ class Case:
         self.put(_AFTER)
         self.run(table)
         assert self.victim.look(table) == (_more(told.last, _DURING) if twice else told.last)
+        return witness
 
     def left(self) -> set[str]:
         """What is there besides the rows of tables."""
@@ -235,7 +236,7 @@ def test_what_befell_a_target_once_does_not_again(
     victim: Victim, mode: str, start: str, fault: Fault, tmp_path: Path
 ) -> None:
     case = Case(victim, mode, start, tmp_path)
-    case.disturbed(fault, case.undisturbed())
+    assert fault.point in case.disturbed(fault, case.undisturbed()).points
 
 
 def test_an_error_behind_the_publish_says_that_the_rows_are_there(tmp_path: Path) -> None:
