@@ -6,13 +6,15 @@ STAMP := $(VENV)/.installed
 FAKESNOW := .venv-fakesnow
 FAKESNOW_STAMP := $(FAKESNOW)/.installed
 
-.PHONY: help install demo ui test fakesnow conformance fuzz check fix bench lock clean
+.PHONY: help install demo ui test fakesnow conformance faults chaos fuzz check fix bench lock clean
 
 help:
 	@echo "make demo     set everything up and run the whole pipeline: Postgres, dlt, dbt, a chart"
 	@echo "make ui       the same project in the Dagster UI (after make demo it shows that run)"
 	@echo "make test     set everything up and run the tests"
 	@echo "make conformance  every mode, option and type for all pairs of databases (make test: a sample)"
+	@echo "make faults   every fault at every boundary, for every target and mode (make test: a sample)"
+	@echo "make chaos    runs killed at random moments, then source and target compared (KILLS=500)"
 	@echo "make check    ruff, strict types, and the lint of the tests themselves"
 	@echo "make install  only the environment, in .venv, with .venv/bin/mainstem"
 	@echo "make bench    what is promised of speed and memory, measured (BENCHMARKS=... for a part)"
@@ -55,6 +57,14 @@ MINUTES ?= 5
 
 fuzz: install
 	$(BIN)/python -m tests.fuzz $(MINUTES)
+
+faults: install fakesnow
+	MAINSTEM_ALL=1 $(BIN)/python -m pytest -n auto tests/faults $(ARGS)
+
+KILLS ?= 500
+
+chaos: install
+	$(BIN)/python -m tests.chaos.kills --kills $(KILLS) $(ARGS)
 
 check: install
 	$(BIN)/ruff check .

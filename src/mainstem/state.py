@@ -99,7 +99,7 @@ def open_state(
         return _FolderState(opened.enter_context(open_place(connection)), place, names)
     same = connection == target.connection
     endpoint = target if same else opened.enter_context(open_target(connection))
-    if not isinstance(endpoint, SqlTarget):
+    if not (isinstance(endpoint, SqlTarget) and endpoint.capabilities.keeps_state):
         raise ConfigError(
             f"SLING_STATE: {name} ({connection.type}) can keep no state.",
             hint="Name a database, or a folder with LOCAL/folder or MY_S3/folder.",

@@ -32,8 +32,11 @@ from mainstem.testing.postgres import EmbeddedPostgres
 __all__ = ["Outcome", "chaos", "routes_of"]
 
 _WARM = ("duckdb", "postgres", "mysql")
-# A run takes some tens of milliseconds; a process lives for a few of them, or for a part of the first.
-_LIFE_SECONDS = 0.35
+# A process lives for a part of a run or for a few, however long one takes on this machine: lives get longer
+# where no run comes to its end, and shorter where several do.
+_LIFE_SECONDS = 0.4
+_LONGER, _SHORTER = 1.2, 0.85
+_MANY = 2
 _PAUSE_SECONDS = 0.004
 _ROWS = 5
 _DONE = "finished"
@@ -99,8 +102,12 @@ def chaos(route: Route, kills: int, seed: int) -> Outcome:
     chance = random.Random(seed)  # noqa: S311 - chaos, no secret
     route.make()
     with _written(route, seed) if route.is_shared else _left_alone():
+        longest = _LIFE_SECONDS
         while outcome.kills < kills:
-            _one_life(route, chance.uniform(0.0, _LIFE_SECONDS), chance.getrandbits(30), outcome)
+            before = outcome.runs
+            _one_life(route, chance.uniform(0.0, longest), chance.getrandbits(30), outcome)
+            ended = outcome.runs - before
+            longest *= _LONGER if not ended else _SHORTER if ended >= _MANY else 1.0
     replicate(route.replication, route.connections)
     for table in TABLES:
         source, target = route.both(table)

@@ -210,6 +210,25 @@ def test_a_script_is_refused(shop: Shop) -> None:
         endpoint.run_script("select 1")
 
 
+@every_lake
+def test_a_lake_keeps_no_cursors(shop: Shop) -> None:
+    config = {
+        "source": "SHOP",
+        "target": "LAKE",
+        "streams": {"main.orders": {"object": "shop.orders", "mode": "incremental", "update_key": "id"}},
+        "env": {"SLING_STATE": "LAKE/shop"},
+    }
+    with pytest.raises(ReplicationFailedError, match="can keep no state"):
+        replicate(config, connections=shop.connections)
+
+
+@every_lake
+def test_an_empty_table_is_replaced_without_a_warning(shop: Shop) -> None:
+    for _ in range(2):
+        shop.run("definition-only")
+    assert shop.rows() == []
+
+
 @pytest.mark.parametrize("lake", ["delta"])
 def test_deltas_history_has_a_version_a_stream(shop: Shop) -> None:
     for _ in range(2):

@@ -14,6 +14,8 @@ import pytest
 from mainstem.api import plan
 from mainstem.endpoints.sql import STAGING_COMMENT
 from mainstem.errors import ReplicationError
+from mainstem.faults import Point
+from mainstem.testing.faults import Action, Fault, tripped
 from mainstem.testing.moving import Moving
 from mainstem.testing.place import Place
 
@@ -152,6 +154,20 @@ class TestState:
         moving.run(env=env, **BY_NUMBER)
         put(moving, id=pa.array([], pa.int64()), k=pa.array([], pa.int64()))
         moving.run(env=env, mode=mode, update_key="k")
+        put(moving, id=[1, 2], k=[1, 2])
+        moving.run(env=env, **BY_NUMBER)
+        assert moving.moved(("id",)) == [(1,), (2,)]
+
+    @pytest.mark.parametrize("mode", ["definition-only", "truncate", "full-refresh"])
+    def test_a_run_that_ends_between_its_rows_and_their_cursor_loses_none(
+        self, moving: Moving, tmp_path: Path, mode: str
+    ) -> None:
+        env = {"SLING_STATE": f"LOCAL/{tmp_path / 'state'}", "SLING_ALLOW_EMPTY": "true"}
+        put(moving, id=[1, 9], k=[1, 9])
+        moving.run(env=env, **BY_NUMBER)
+        put(moving, id=[1], k=[1])
+        with tripped(Fault(Point.AFTER_PUBLISH, Action.RAISE)):
+            moving.refused(env=env, mode=mode, update_key="k")
         put(moving, id=[1, 2], k=[1, 2])
         moving.run(env=env, **BY_NUMBER)
         assert moving.moved(("id",)) == [(1,), (2,)]

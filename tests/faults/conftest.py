@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +27,30 @@ _MERGES_WITH_STATE = frozenset({"merge, cursor in a folder"})
 _IN_DATABASE = frozenset({"append, cursor in the target", "merge, cursor in the target"})
 _NOT_IN_FILES = _MERGES | _MERGES_WITH_STATE | _IN_DATABASE | {"append"}
 
+# In a sample, each target has so many modes; an emulator takes its time.
+_SAMPLED = 2
+_MATRIX = "test_a_target_is_whole_whatever_befalls_the_run"
+_SLOW = frozenset({"snowflake"})
+
 VICTIMS = (*SYSTEMS, "delta", "iceberg", "file", "folder")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sample the modes of each target."""
+    if os.environ.get("MAINSTEM_ALL") == "1":
+        return
+    chance = random.Random(os.environ["MAINSTEM_SEED"])  # noqa: S311 - a sample, no secret
+    by_victim: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.originalname == _MATRIX:
+            by_victim.setdefault(str(item.callspec.params["victim"]), []).append(item)
+    left_out = {
+        item
+        for victim, found in by_victim.items()
+        for item in chance.sample(found, max(0, len(found) - (1 if victim in _SLOW else _SAMPLED)))
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def victim_of(name: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Victim]:

@@ -15,7 +15,14 @@ from mainstem.endpoints.target import Capabilities, Target
 from mainstem.errors import ConfigError, ConnectionConfigError
 from mainstem.files.places.registry import PLACES
 
-__all__ = ["cancel_all", "open_endpoint", "open_source", "open_target", "target_capabilities"]
+__all__ = [
+    "TYPES",
+    "cancel_all",
+    "open_endpoint",
+    "open_source",
+    "open_target",
+    "target_capabilities",
+]
 
 _Opened = TypeVar("_Opened", bound=Endpoint)
 
@@ -33,6 +40,8 @@ _ENDPOINTS: Mapping[str, tuple[str, str, str]] = {
     **dict.fromkeys(PLACES, ("mainstem.endpoints.files", "Files", "files")),
 }
 
+# The types that a connection can have.
+TYPES = frozenset(_ENDPOINTS)
 
 _open: WeakSet[Endpoint] = WeakSet()
 _open_lock = threading.Lock()

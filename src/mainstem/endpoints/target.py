@@ -51,6 +51,7 @@ class Capabilities:
         parallel_streams: Several streams can be written to it at once.
         merges: Rows that are there can be found by a key, changed and deleted.
         remembers: The greatest value of a column can be asked; where not, `SLING_STATE` keeps the cursor.
+        keeps_state: It has tables for what runs keep, such as cursors (`SLING_STATE`).
         partitions: An object's name may have partitions in it, such as ``{part_year}`` (spec §2).
         runs_sql: Statements of the run's own can be part of the publishing transaction.
         options: The `target_options` that it carries out.
@@ -66,6 +67,7 @@ class Capabilities:
     parallel_streams: bool = True
     merges: bool = True
     remembers: bool = True
+    keeps_state: bool = True
     partitions: bool = False
     runs_sql: bool = True
     options: frozenset[str] = TABLE_OPTIONS

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -141,5 +142,10 @@ class FileVictim(Victim):
 
 
 def _in_order(columns: Sequence[pa.ChunkedArray[Any]]) -> State:
-    rows = zip(*(column.to_pylist() for column in columns), strict=True)
+    rows = zip(*(map(_plain, column.to_pylist()) for column in columns), strict=True)
     return tuple(sorted(rows, key=str))
+
+
+def _plain(value: Any) -> Any:
+    """A number, however a system calls it."""
+    return int(value) if isinstance(value, Decimal) else value

@@ -130,7 +130,10 @@ def _work(trial: Trial, fault: Fault | None, telling: Pipe, waiting: Pipe) -> No
     error = None
     with ExitStack() as watched:
         watched.enter_context(watching(lambda point: tell("point", point)))
-        watched.enter_context(watching(lambda _: eye.look()))
+        # What comes before the fault was looked at in the run that nothing befell.
+        points = list(Point)
+        first = points.index(fault.point) if fault else 0
+        watched.enter_context(watching(lambda point: eye.look() if points.index(point) >= first else None))
         if fault is not None:
             watched.enter_context(tripped(fault, stall))
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from typing_extensions import Self
 
 from mainstem.endpoints.files.dialect import DIALECT
+from mainstem.endpoints.workfolder import work_folder
 from mainstem.errors import EndpointError, MainstemError
 from mainstem.types import cast_values
 
@@ -174,8 +174,8 @@ def quoted(name: str) -> str:
 
 
 def _connection(opened: ExitStack) -> duckdb.DuckDBPyConnection:
-    folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="mainstem-"))
-    connection = duckdb.connect(":memory:", config={"temp_directory": folder, "threads": 2})
+    folder = opened.enter_context(work_folder())
+    connection = duckdb.connect(":memory:", config={"temp_directory": str(folder), "threads": 2})
     opened.callback(connection.close)
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = true")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -20,6 +19,7 @@ from mainstem.endpoints.files.base import FileEndpoint
 from mainstem.endpoints.files.listing import LOADED_AT, Listing, list_files
 from mainstem.endpoints.files.naming import file_variables
 from mainstem.endpoints.files.querying import Rows, chosen_files, described, native_types
+from mainstem.endpoints.workfolder import work_folder
 from mainstem.errors import EndpointError, ValueBreaksTypeError
 from mainstem.files.formats.base import OpenFile, ReadOptions
 from mainstem.files.formats.registry import format_named
@@ -310,20 +310,19 @@ class _StandardInput(Std):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._spooled: Path | None = None
+        self._holding = ExitStack()
         self._spooling = threading.Lock()
 
     @override
     def open_file(self, path: str) -> BinaryIO:
         with self._spooling:
             if self._spooled is None:
-                with tempfile.NamedTemporaryFile(prefix="mainstem-", delete=False) as spool:
-                    self._spooled = Path(spool.name)
+                self._spooled = self._holding.enter_context(work_folder()) / "stdin"
+                with self._spooled.open("wb") as spool:
                     shutil.copyfileobj(super().open_file(path), spool)
         return self._spooled.open("rb")
 
     @override
     def close(self) -> None:
-        spooled, self._spooled = self._spooled, None
-        if spooled is not None:
-            with suppress(OSError):
-                spooled.unlink()
+        self._spooled = None
+        self._holding.close()

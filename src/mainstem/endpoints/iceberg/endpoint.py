@@ -112,7 +112,9 @@ class _IcebergTables(LakeTables):
                     _add(transaction, rows)
                 return
             with found.transaction() as transaction:
-                transaction.delete(AlwaysTrue())
+                # Of an empty table the library would warn that there was nothing to delete.
+                if any(True for _ in found.scan().plan_files()):
+                    transaction.delete(AlwaysTrue())
                 with transaction.update_schema(allow_incompatible_changes=True) as update:
                     _reshape(update, found.schema().as_arrow(), rows.schema)
                 _add(transaction, rows)

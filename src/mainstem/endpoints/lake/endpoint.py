@@ -6,13 +6,10 @@ SQL, in constant memory, for the price of a copy.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -30,6 +27,7 @@ from mainstem.endpoints.lake.types import native_type, stored_schema
 from mainstem.endpoints.locks import held
 from mainstem.endpoints.steps import Deduplicate, Insert, RunSql, Step, Swap
 from mainstem.endpoints.target import TABLE_OPTIONS, Capabilities, NativeType, Staging
+from mainstem.endpoints.workfolder import work_folder
 from mainstem.errors import EndpointError, RelationNotFoundError, TargetBusyError
 from mainstem.faults import Point, reached
 from mainstem.schema import Relation
@@ -48,14 +46,15 @@ class Lake(DuckDB):
     capabilities = Capabilities(
         merge_strategy="delete_insert",
         moves_between_schemas=False,
+        keeps_state=False,
         table_keys=frozenset(),
         runs_sql=False,
         options=TABLE_OPTIONS - _NOT_HERE,
     )
 
     def __init__(self, connection: Connection) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="mainstem-"))
-        instance = str(self._folder / "work.duckdb")
+        self._holding = ExitStack()
+        instance = str(self._holding.enter_context(work_folder()) / "work.duckdb")
         super().__init__(replace(connection, properties={**connection.properties, "instance": instance}))
         # By table: the snapshot that the working database has of it, and whether its rows are there too.
         self._copies: dict[Relation, tuple[str, bool]] = {}
@@ -93,7 +92,7 @@ class Lake(DuckDB):
             self._tables.close()
         self._tables = None
         self._copies.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._holding.close()
 
     # What is there.
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +24,7 @@ from mainstem.endpoints.sql import STAGING_COMMENT, Loader, SqlTarget
 from mainstem.endpoints.sql_steps import short_name
 from mainstem.endpoints.steps import ChangeType, Step, Swap
 from mainstem.endpoints.target import Capabilities, NativeType
+from mainstem.endpoints.workfolder import work_folder
 from mainstem.errors import EndpointError
 from mainstem.schema import Column, Relation
 
@@ -104,9 +103,9 @@ class Snowflake(SnowflakeSource, SnowflakeSteps, SqlTarget):
     @contextmanager
     def loader(self, place: Relation, schema: pa.Schema) -> Iterator[Loader]:
         columns = [(field, self.native_type(field).sql) for field in schema]
-        with tempfile.TemporaryDirectory(prefix="mainstem-") as folder:
+        with work_folder() as folder:
             loader = ParquetLoader(
-                self._session, self.qualified(place), self._stage_of(place), columns, Path(folder)
+                self._session, self.qualified(place), self._stage_of(place), columns, folder
             )
             try:
                 yield loader
