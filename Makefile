@@ -15,6 +15,7 @@ help:
 	@echo "make conformance  every mode, option and type for all pairs of databases (make test: a sample)"
 	@echo "make faults   every fault at every boundary, for every target and mode (make test: a sample)"
 	@echo "make chaos    runs killed at random moments, then source and target compared (KILLS=500)"
+	@echo "make fuzz     readers of YAML, expressions and files against what nobody writes (MINUTES=5)"
 	@echo "make check    ruff, strict types, and the lint of the tests themselves"
 	@echo "make install  only the environment, in .venv, with .venv/bin/mainstem"
 	@echo "make bench    what is promised of speed and memory, measured (BENCHMARKS=... for a part)"

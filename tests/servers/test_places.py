@@ -33,12 +33,12 @@ def moved(
 ) -> list[Event]:
     """Replicate from one to the other; what is a file is in the place."""
     reads = source.endswith("csv")
-    config: dict[str, Any] = {
+    config = {
         "source": "PLACE" if reads else "FILE",
         "target": "FILE" if reads else "PLACE",
         "streams": {source: {"object": target}},
     }
-    connections: dict[str, str | dict[str, Any]] = {"PLACE": place, "FILE": warehouse.url}
+    connections: dict[str, Any] = {"PLACE": place, "FILE": warehouse.url}
     return list(run(config, connections, settings=settings))
 
 

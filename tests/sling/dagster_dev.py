@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -58,6 +59,18 @@ query ($key: AssetKeyInput!) {
       assetMaterializations { partition metadataEntries { label ... on JsonMetadataEntry { jsonString }
                                                           ... on IntMetadataEntry { intValue } } }
     }
+  }
+}
+"""
+_SAID = """
+query ($id: ID!) {
+  logsForRun(runId: $id) { ... on EventConnection { events { ... on MessageEvent { message } } } }
+}
+"""
+_TERMINATE = """
+mutation ($id: String!) {
+  terminateRun(runId: $id) {
+    __typename ... on TerminateRunFailure { message } ... on PythonError { message }
   }
 }
 """
@@ -121,6 +134,21 @@ class Dev:
                 names = [each["assetKey"]["path"][-1] for each in found["assetMaterializations"]]
                 return found["status"], sorted(names)
             self._pause()
+
+    def said(self, run: str, pattern: str) -> str:
+        """Wait until a line of a run's log matches a pattern, and return its first group."""
+        while True:
+            for event in self.ask(_SAID, id=run)["logsForRun"]["events"]:
+                if found := re.search(pattern, event.get("message") or ""):
+                    return found.group(1)
+            status = self.ask(_RUN, id=run)["runOrError"]["status"]
+            assert status not in _ENDED, f"{run} ended as {status} without {pattern}"
+            self._pause()
+
+    def terminate(self, run: str) -> None:
+        """Cancel a run, as the button of the UI does."""
+        found = self.ask(_TERMINATE, id=run)["terminateRun"]
+        assert found["__typename"] == "TerminateRunSuccess", found
 
     def launch_backfill(self, key: Sequence[str], partitions: Sequence[str]) -> str:
         """Launch a backfill of an asset, and return its id."""

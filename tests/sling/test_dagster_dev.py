@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 from tests.sling.dagster_dev import Dev, dagster_dev
 
+from mainstem.testing.postgres import EmbeddedPostgres
 from mainstem.testing.warehouse import Warehouse
 
 DEFINITIONS = """
@@ -23,6 +27,9 @@ sling = SlingResource(
     connections=[
         SlingConnectionResource(name="MY_SQLITE", type="sqlite", instance="shop.db"),
         SlingConnectionResource(name="MY_DUCKDB", type="duckdb", instance="lake.duckdb"),
+        SlingConnectionResource(
+            name="MY_POSTGRES", type="postgres", connection_string=dg.EnvVar("POSTGRES_OF_TEST")
+        ),
     ]
 )
 
@@ -54,6 +61,19 @@ visits = assets_of(
     partitions_def=dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-02-01"),
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
+
+
+@sling_assets(
+    replication_config={
+        "source": "MY_POSTGRES",
+        "target": "MY_DUCKDB",
+        "streams": {"public.numbers": {"object": "main.numbers"}},
+    }
+)
+def numbers(context, sling: SlingResource):
+    yield from sling.replicate(context=context)
+
+
 sales = assets_of(
     "sales",
     {"main.sales": {"primary_key": "id", "meta": {"dagster": {"partition": "region"}}}},
@@ -62,10 +82,16 @@ sales = assets_of(
 )
 
 defs = dg.Definitions(
-    assets=[shop, people, *people_source, visits, sales],
+    assets=[shop, people, *people_source, visits, sales, numbers],
     jobs=[
         dg.define_asset_job("load_shop", selection=dg.AssetSelection.assets(shop)),
         dg.define_asset_job("load_people", selection=dg.AssetSelection.assets(people)),
+        dg.define_asset_job("load_numbers", selection=dg.AssetSelection.assets(numbers)),
+        dg.define_asset_job(
+            "load_numbers_in_one_process",
+            selection=dg.AssetSelection.assets(numbers),
+            executor_def=dg.in_process_executor,
+        ),
     ],
     resources={"sling": sling},
 )
@@ -76,7 +102,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+def dev(tmp_path_factory: pytest.TempPathFactory, postgres: EmbeddedPostgres) -> Iterator[Dev]:
     folder = tmp_path_factory.mktemp("dev")
     execute(
         folder,
@@ -89,9 +115,11 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
         "create table sales (id integer primary key, region text)",
         "insert into sales values (1, 'eu'), (2, 'us'), (3, 'eu'), (4, 'asia')",
     )
-    with dagster_dev(folder, DEFINITIONS) as started:
-        started.wait()
-        yield started
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSTGRES_OF_TEST", postgres.url)
+        with dagster_dev(folder, DEFINITIONS) as started:
+            started.wait()
+            yield started
 
 
 def execute(folder: Path, *statements: str) -> None:
@@ -127,6 +155,59 @@ def test_a_backfill_is_one_run_of_a_range_or_a_run_for_each_partition(dev: Dev) 
     of_days = dev.partitions(visits, "partition_row_counts")
     assert of_days == dict.fromkeys(days, dict.fromkeys(days, 1))
     assert dev.partitions(sales, "dagster/partition_row_count") == {"eu": 2, "us": 1}
+
+
+ROWS_AND_THEN_NOTHING = """
+create or replace view numbers as select i, repeat('x', 1000) as text from generate_series(1, {rows}) i
+ union all select 0, pg_sleep({seconds})::text
+"""
+QUERY = (
+    "select pid from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()"
+    """ and query like '%from "public"."numbers"%'"""
+)
+
+
+def in_the_middle(dev: Dev, server: EmbeddedPostgres, job: str) -> str:
+    """A run whose source has sent some batches, and then nothing; of a table that had ten rows before."""
+    server.execute(ROWS_AND_THEN_NOTHING.format(rows=9, seconds=0))
+    assert dev.ended(dev.launch(job)) == ("SUCCESS", ["numbers"])
+    server.execute(ROWS_AND_THEN_NOTHING.format(rows=30_000, seconds=3600))
+    run = dev.launch(job)
+    while not server.fetch(f"{QUERY} and wait_event = 'PgSleep'"):
+        time.sleep(0.2)
+    return run
+
+
+def numbers(dev: Dev) -> list[int]:
+    found = Warehouse(dev.folder / "lake.duckdb").query("select i from numbers order by i")
+    return [int(row[0]) for row in found]
+
+
+def left_behind(dev: Dev) -> list[str]:
+    return [name for name in Warehouse(dev.folder / "lake.duckdb").tables() if "mainstem" in name]
+
+
+def test_a_run_that_is_cancelled_leaves_the_table_as_it_was(dev: Dev, postgres: EmbeddedPostgres) -> None:
+    run = in_the_middle(dev, postgres, "load_numbers")
+    dev.terminate(run)
+    assert dev.ended(run) == ("CANCELED", [])
+    assert numbers(dev) == list(range(10))
+    assert left_behind(dev) == []
+    assert postgres.fetch(QUERY) == []
+
+
+def test_a_run_whose_worker_is_killed_has_failed_and_the_next_one_converges(
+    dev: Dev, postgres: EmbeddedPostgres
+) -> None:
+    run = in_the_middle(dev, postgres, "load_numbers_in_one_process")
+    os.kill(int(dev.said(run, r"Executing steps in process \(pid: (\d+)\)")), signal.SIGKILL)
+    assert dev.ended(run) == ("FAILURE", [])
+    assert numbers(dev) == list(range(10))
+    postgres.execute(f"select pg_terminate_backend(pid, 10000) from ({QUERY}) as left_behind")
+    postgres.execute(ROWS_AND_THEN_NOTHING.format(rows=19, seconds=0))
+    assert dev.ended(dev.launch("load_numbers_in_one_process")) == ("SUCCESS", ["numbers"])
+    assert numbers(dev) == list(range(20))
+    assert left_behind(dev) == []
 
 
 @pytest.fixture

@@ -210,7 +210,10 @@ def duckdb_errors(name: str) -> Iterator[None]:
 
 
 _HINTS = {
-    "No space left": "The disk is full: make room and run again.",
+    **dict.fromkeys(
+        ("No space left", "File too large", "quota exceeded"),
+        "Make room on the disk, or in the user's quota, and run again.",
+    ),
     "Out of Memory": "Raise DuckDB's `memory_limit`, or close what else this process has open.",
     "read-only mode": "The connection says `read_only`, or another process has the file open.",
 }

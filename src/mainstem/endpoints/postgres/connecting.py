@@ -56,6 +56,9 @@ _BROKEN = (
     "SSL SYSCALL",
 )
 
+# How it says that it has no place left.
+_CROWDED = ("too many clients", "too many connections", "remaining connection slots")
+
 # How it refuses a connection for now.
 _PASSING_REFUSALS = (
     "Connection refused",
@@ -64,8 +67,7 @@ _PASSING_REFUSALS = (
     "Network is unreachable",
     "Temporary failure in name resolution",
     "No such file or directory",
-    "too many clients",
-    "remaining connection slots",
+    *_CROWDED,
     "starting up",
     "shutting down",
     "in recovery mode",
@@ -276,7 +278,7 @@ def _connect_error(connection: Connection, error: Exception) -> ConnectError:
         "Connection refused": "Is the server running, and is the port right?",
         "could not translate host name": "Is the host name right?",
         "failed to resolve host": "Is the host name right?",
-        "too many clients": "Wait until others are done, or raise the server's `max_connections`.",
+        **dict.fromkeys(_CROWDED, "Wait until others are done, or raise the server's `max_connections`."),
     }
     hint = next((text for sign, text in hints.items() if sign in reason), None)
     return ConnectError(

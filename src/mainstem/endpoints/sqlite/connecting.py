@@ -195,6 +195,7 @@ class Database:
             return self._unreadable(error)
         hints = {
             "interrupted": "It was broken off.",
+            "disk I/O error": "Is the disk full, or broken? Make room on it, or in the user's quota.",
             "is full": "Make room on the disk, also where SQLite keeps temporary files (SQLITE_TMPDIR).",
             "readonly": "May the user write the file and its folder?",
         }

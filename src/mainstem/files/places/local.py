@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -26,6 +27,7 @@ if sys.platform != "win32":
 __all__ = ["Local"]
 
 _SCHEMES = ("file://", "local://")
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class Local(Place):
@@ -213,4 +215,7 @@ def _told(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise RelationNotFoundError(f"There is no file {path}.") from error
     except OSError as error:
-        raise EndpointError(f"{path}: {error.strerror or type(error).__name__}.") from error
+        hint = (
+            "Make room on the disk, or in the user's quota, and run again." if error.errno in _FULL else None
+        )
+        raise EndpointError(f"{path}: {error.strerror or type(error).__name__}.", hint=hint) from error
