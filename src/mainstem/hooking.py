@@ -175,11 +175,7 @@ class StreamHooks:
         except MainstemError as error:
             raise StreamError(stream=self._stream.name, phase="pre", cause=error) from error
         if verdict is Verdict.SKIP:
-            raise SkippedStreamError(
-                stream=self._stream.name,
-                phase="pre",
-                cause=HookError("A hook failed, and its `on_failure` is `skip`."),
-            )
+            raise self._skipped("pre")
 
     def planned(self, plan: StreamPlan, variables: Variables) -> None:
         """The stream is planned: its object is known."""
@@ -198,9 +194,24 @@ class StreamHooks:
 
         def action(target: Any) -> None:
             within = replace(self._services, open_target=target if isinstance(target, SqlTarget) else None)
-            self.happened.extend(self._hooks(stage, within))
+            self._within(stage, within)
 
         return [Call(action)]
+
+    def _within(self, stage: str, services: Services) -> None:
+        """Run the hooks of a stage now. What is raised here rolls the publish back."""
+        hooks = self._hooks(stage, services)
+        while True:
+            try:
+                self.happened.append(next(hooks))
+            except StopIteration as over:
+                if over.value is Verdict.SKIP:
+                    raise self._skipped(stage) from None
+                return
+
+    def _skipped(self, stage: str) -> SkippedStreamError:
+        why = HookError("A hook failed, and its `on_failure` is `skip`.")
+        return SkippedStreamError(stream=self._stream.name, phase=stage, cause=why)
 
     def tell(self) -> Hooked:
         """What happened within the transaction."""

@@ -65,6 +65,17 @@ class Quarantine:
         target.publish(staging, table, [whole if is_new else Insert(list(QUARANTINE))])
         return []
 
+    def sweep(self) -> None:
+        """Remove what a killed run has left of its staging, where this one keeps nothing apart.
+
+        Raises:
+            EndpointError: The target refused.
+        """
+        # Who has staged for it has made it before.
+        if self._target.inspect(self._table) is not None:
+            with self._target.stage(self._table, QUARANTINE):
+                pass
+
     def _make(self) -> None:
         """Make the table, beforehand: some systems cannot within a transaction."""
         # One stream makes it, where several have the same target's name.

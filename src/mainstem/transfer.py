@@ -232,9 +232,12 @@ class Transfer:
 
     def _quarantine_steps(self, opened: ExitStack) -> Sequence[Step]:
         """Put the rows that were kept apart beside the target, in the same transaction."""
-        if not self._check or not self._check.skipped:
+        if not self._check or self._settings.on_constraint_failure != "skip":
             return []
         quarantine = Quarantine(self._facts.target, self._plan.target)
+        if not self._check.skipped:
+            quarantine.sweep()
+            return []
         self.notes.append(f"The rows that were kept apart are in {quarantine.name}.")
         self._quarantine = quarantine
         with self._phase("stage"):
