@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
     given.add_argument(
         "--compare", metavar="REV", help="a revision to run beside this tree, instead of peers"
     )
-    given.add_argument("--ours", action="store_true", help="mainstem alone, without peers and limits")
+    given.add_argument("--tools", nargs="+", help="only those whose names begin so: mainstem, sling, dlt, …")
     given.add_argument("--folder", type=Path, help="where the data are kept for a later session")
     given.add_argument("--packages", help="a folder with packages for dlt, such as connectorx")
     given.add_argument("--json", type=Path, help="where every figure goes")
@@ -101,8 +101,13 @@ def _measure(options: argparse.Namespace, console: Console) -> Session:
         trees = {"mainstem": ROOT}
         if options.compare:
             trees[options.compare] = opened.enter_context(_revision(options.compare, Path(temporary)))
-        peers = not (options.compare or options.ours)
-        setup = Setup(trees, peers, os.environ.get("SLING_BINARY"), options.packages)
+        setup = Setup(
+            trees,
+            peers=not options.compare,
+            tools=tuple(options.tools or ("",)),
+            sling=os.environ.get("SLING_BINARY"),
+            packages=options.packages,
+        )
         for case in CASES:
             if words and not any(word in case.name for word in words):
                 continue

@@ -21,12 +21,14 @@ class Setup:
     Attributes:
         trees: The revisions of mainstem, by name.
         peers: Whether the others and the limits take their turns as well.
+        tools: What the names of those begin with that do.
         sling: Sling's program; ``None`` where there is none.
         packages: A folder whose packages dlt may import as well; ``None`` for none.
     """
 
     trees: Mapping[str, Path]
     peers: bool = True
+    tools: tuple[str, ...] = ("",)
     sling: str | None = None
     packages: str | None = None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import dbt_definitions, sling_definitions
+from benchmarks import dbt_definitions
 from benchmarks.movement.contenders import Contender, Missing, Setup
 from benchmarks.movement.place import Place
 
@@ -33,12 +33,14 @@ class SlingDefinitions:
 
     def prepare(self, place: Place) -> str | None:
         """Write the replication."""
+        from benchmarks import sling_definitions  # noqa: PLC0415 - it imports Dagster, which other cases need not
+
         sling_definitions.write(_replication(place), _STREAMS)
         return None
 
     def contenders(self, place: Place, setup: Setup) -> Iterator[Contender | Missing]:
         """mainstem, and bare specs, with Dagster's own import beside them."""
-        script = sling_definitions.__file__
+        script = str(Path(dbt_definitions.__file__).with_name("sling_definitions.py"))
         for name, tree in setup.trees.items():
             yield _python(name, script, "mainstem", _replication(place), tree=tree)
         if setup.peers:

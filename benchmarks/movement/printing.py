@@ -13,6 +13,8 @@ from benchmarks.movement.targets import judged
 __all__ = ["markdown", "show_case", "show_targets"]
 
 _HEADINGS = ("", "wall s", "times ours", "rows/s", "client CPU s", "server CPU s", "peak MB")
+_SHORT = ("case", "rows", "mainstem, s", "Sling, times that", "dlt, times that", "the least, times that")
+_TOOLS = ("mainstem", "sling", "dlt", "dagster-dbt")
 _TARGETS = ("promised", "measured", "bound", "")
 
 
@@ -43,6 +45,7 @@ def markdown(session: Session) -> str:
     """All of it in Markdown."""
     software = ", ".join(f"{name} {version}" for name, version in session.software.items())
     lines = [f"{session.rows:,} rows of lineitem, {session.cores} cores; {software}.", ""]
+    lines += [*_lines(_SHORT), *(_line(_in_short(case)) for case in session.cases), ""]
     for case in session.cases:
         lines += [f"### {case.name}", "", *_lines((f"{case.rows:,}", *_HEADINGS[1:]))]
         lines += [_line(_row(case, result)) for result in case.results]
@@ -50,6 +53,26 @@ def markdown(session: Session) -> str:
         lines += ["", *said, *([""] if said else [])]
     lines += ["### Targets", "", *_lines(_TARGETS), *map(_line, _targets(session))]
     return "\n".join(lines)
+
+
+def _in_short(case: CaseResult) -> Sequence[str]:
+    """A case in a line: seconds, and the others as multiples of them."""
+    ours = case.median("mainstem")
+    limit = next((each for each in case.results if not each.name.startswith(_TOOLS)), None)
+
+    def times(wall: float | None) -> str:
+        return f"{wall / ours:.2f}" if wall and ours else ""
+
+    least = f"{times(limit.median('wall'))} {limit.name}" if limit else ""
+    seconds = f"{ours:.2f}" if ours else "failed"
+    return (
+        case.name,
+        f"{case.rows:,}",
+        seconds,
+        times(case.median("sling")),
+        times(case.median("dlt")),
+        least,
+    )
 
 
 def _row(case: CaseResult, result: Result) -> Sequence[str]:

@@ -79,12 +79,12 @@ def measured(
             os.killpg(starter.pid, signal.SIGKILL)
         starter.communicate()
         if isinstance(error, subprocess.TimeoutExpired):
-            raise RunFailedError(f"It was stopped after {most_seconds:.0f} s.") from error
+            raise RunFailedError(f"it was stopped after {most_seconds:.0f} s.") from error
         raise
     code, wall, cpu, peak = json.loads(said)
     if code:
         raise RunFailedError(
-            f"It ended with {code}: " + "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            f"it ended with {code}: " + " / ".join(log.read_text(errors="replace").splitlines()[-8:])[:1000]
         )
     return Figures(wall, cpu, sum(map(_seconds, roots)) - before, peak)
 

@@ -33,13 +33,18 @@ def sling(move: Move, place: Place, setup: Setup) -> Contender | Missing:
         "SLING_DISABLE_TELEMETRY": "true",
     }
     target = ends.written(place, move.target)
-    if {"duckdb", "parquet"} & {move.source, move.target}:
+    if move.target == "parquet":
+        # By DuckDB it would need the extension httpfs.
+        environment["SLING_DUCKDB_COMPUTE"] = "false"
+    elif {"duckdb", "parquet"} & {move.source, move.target}:
         program = os.environ.get("DUCKDB_PATH")
         if program is None:
             return Missing("sling", "it would download DuckDB's own program, and DUCKDB_PATH names none")
         environment["HOME"] = str(_home(place, program))
     if move.target == "duckdb":
-        method = os.environ.get("SLING_COPY_METHOD", "named_pipes")
+        # Its default, HTTP, needs the extension httpfs, which is on the web.
+        # One table of a hundred fails on its pipe now and then; by files it takes as long.
+        method = "named_pipes" if len(move.tables(place.sizes)) == 1 else "csv_files"
         target = json.dumps({"type": "duckdb", "instance": str(place.lake), "copy_method": method})
     return move.by_document(place, "sling", [setup.sling, "run", "-r"], environment, target)
 

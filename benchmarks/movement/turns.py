@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from benchmarks.movement.contenders import Case, Contender, Missing, Setup
@@ -13,6 +14,7 @@ __all__ = ["take_turns"]
 
 # One whose first run takes longer has only that one.
 _PATIENCE = 60.0
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def take_turns(
@@ -37,6 +39,8 @@ def take_turns(
     results: list[Result] = []
     running: list[tuple[Contender, Result]] = []
     for each in case.contenders(place, setup):
+        if not each.name.startswith(setup.tools):
+            continue
         result = Result(each.name, said=f"not measured: {each.why}" if isinstance(each, Missing) else None)
         results.append(result)
         if not isinstance(each, Missing):
@@ -63,7 +67,7 @@ def _run(contender: Contender, result: Result, place: Place) -> Figures | None:
         contender.ready()
         figures = measured(contender.command, contender.environment, place.servers, place.folder / "log")
     except RunFailedError as error:
-        result.said = f"failed: {error}"
+        result.said = f"failed: {_COLOURS.sub('', str(error))}"
         return None
     if wrong := contender.wrong():
         result.said = f"WRONG: {wrong}"
