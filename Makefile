@@ -61,11 +61,12 @@ fix: install
 	$(BIN)/ruff format .
 
 # BENCHMARKS: words of the names of cases ("make bench BENCHMARKS=csv"). COMPARE: another revision, in place of
-# the peers. The others of benchmarks/ are run by themselves.
+# the peers. Every figure goes into bench.json. The others of benchmarks/ are run by themselves.
 ROWS ?= 600000
 
 bench: install
-	$(BIN)/python -m benchmarks.movement --rows $(ROWS) $(if $(COMPARE),--compare $(COMPARE)) $(ARGS) -- $(BENCHMARKS)
+	$(BIN)/python -m benchmarks.movement --rows $(ROWS) --json bench.json \
+	  $(if $(COMPARE),--compare $(COMPARE)) $(ARGS) -- $(BENCHMARKS)
 
 # --no-emit-index-url: the lock says what, never from where.
 lock:

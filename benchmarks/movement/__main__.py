@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,8 @@ ROOT = Path(__file__).parent.parent.parent
 def main() -> int:
     """Run the cases and print tables."""
     options = _options()
+    # Whoever ends this ends the servers as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     if options.read:
         session = Session.read(options.read)

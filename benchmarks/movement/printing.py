@@ -38,7 +38,8 @@ def show_targets(console: Console, session: Session) -> None:
         table.add_column(heading, justify="left" if heading in {"promised", ""} else "right")
     for row in _targets(session):
         table.add_row(*row)
-    console.print(table)
+    if table.row_count:
+        console.print(table)
 
 
 def markdown(session: Session) -> str:
