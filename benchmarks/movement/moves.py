@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from benchmarks.movement import ends
 from benchmarks.movement.checks import same
 from benchmarks.movement.contenders import Contender, Missing, Setup
 from benchmarks.movement.place import Place
+from benchmarks.movement.processes import measured
 from benchmarks.movement.tables import Sizes, Table
 from mainstem.errors import ConfigError
 
@@ -138,11 +138,14 @@ class Move:
             first: The command of the first run.
             environment: Its environment.
             kept: A folder of the tool's own.
+
+        Raises:
+            RunFailedError: The first run failed.
         """
         place.clear(kept)
         if self.loaded:
             paths = [place.lake, *([kept] if kept else [])]
-            run = partial(subprocess.run, first, env=dict(environment), check=True, capture_output=True)
+            run = partial(measured, first, environment, (), place.folder / "log")
             place.restore(self.slug(name), paths, run)
 
     def wrong(self, place: Place) -> str | None:

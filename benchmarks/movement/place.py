@@ -130,7 +130,7 @@ class Place:
             mark.write_text(json.dumps(make(), default=str), encoding="utf-8")
         return json.loads(mark.read_text(encoding="utf-8"))
 
-    def sent(self, table: Table, version: str = "") -> list[Any]:
+    def sent(self, table: Table) -> list[Any]:
         """The sums of a table as DuckDB computes it."""
 
         def sums() -> list[Any]:
@@ -138,7 +138,7 @@ class Place:
                 query = duckdb_sums(table, f"({table.select()})")
                 return list(connection.execute(query).fetchone() or ())
 
-        return list(self.once(f"sums of {table.name}{version}", sums))
+        return list(self.once(f"sums of {table.name}", sums))
 
     def arrived(self, system: str, table: Table) -> list[Any]:
         """The sums of a table at the target."""

@@ -69,7 +69,7 @@ def _home(place: Place, program: str) -> Path:
 
 
 def dlt(move: Move, place: Place, setup: Setup) -> Contender | Missing:
-    """Dlt with the fastest of its backends that is installed, Arrow from end to end."""
+    """The fastest of dlt's backends that is installed, Arrow from end to end."""
     backend = "arrow"
     if move.source in {"postgres", "mysql", "sqlite"}:
         backend = "connectorx" if _importable("connectorx", setup.packages) else "pyarrow"
@@ -77,7 +77,7 @@ def dlt(move: Move, place: Place, setup: Setup) -> Contender | Missing:
 
 
 def dlt_by_defaults(move: Move, place: Place, setup: Setup) -> Contender | Missing:
-    """Dlt as it is without a word about speed: it is there for scale, and runs once."""
+    """What dlt does without a word about speed: it is there for scale, and runs once."""
     if move.rows(place) > _MOST_BY_DEFAULTS:
         return Missing("dlt, defaults", f"asked for up to {_MOST_BY_DEFAULTS:,} rows, each a dictionary")
     return _dlt(move, place, setup, "defaults")
