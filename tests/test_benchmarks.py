@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -14,10 +16,13 @@ import psycopg
 import pytest
 from benchmarks.movement import filling
 from benchmarks.movement.checks import duckdb_sums, postgres_sums, same
+from benchmarks.movement.contenders import Contender, Missing, Setup
+from benchmarks.movement.place import Place
 from benchmarks.movement.printing import markdown
 from benchmarks.movement.processes import Figures, RunFailedError, measured
 from benchmarks.movement.results import CaseResult, Result, Session
 from benchmarks.movement.tables import Sizes, Table, ledger, lineitem, long, orders, wide
+from benchmarks.movement.turns import take_turns
 
 from mainstem.testing.postgres import EmbeddedPostgres
 
@@ -84,6 +89,42 @@ def test_a_row_that_is_lost_doubled_or_changed_is_wrong(harm: str) -> None:
         connection.execute(harm)
         arrived = connection.execute(duckdb_sums(table, "copied")).fetchone() or ()
     assert same(table, sent, arrived) is not None
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A case of which one contender does well, one leaves something wrong, and one fails."""
+
+    name: str = "odd"
+
+    def rows(self, place: Place) -> int:
+        return place.sizes.rows
+
+    def prepare(self, place: Place) -> str | None:  # noqa: ARG002 - a case is asked so
+        return None
+
+    def contenders(self, place: Place, setup: Setup) -> Iterator[Contender | Missing]:  # noqa: ARG002
+        command = [sys.executable, "-S", "-c", "pass"]
+        yield Contender("well", command, os.environ)
+        yield Contender("wrong", command, os.environ, wrong=lambda: "3 rows of 4")
+        yield Contender("failing", [*command[:-1], "raise SystemExit('no')"], os.environ)
+        yield Missing("missing", "it is not installed")
+
+
+def test_what_fails_or_leaves_something_wrong_has_no_figures(tmp_path: Path) -> None:
+    said: list[str] = []
+    with ExitStack() as opened:
+        place = Place(tmp_path / "place", SIZES, opened)
+        found = take_turns(Odd(), place, Setup(trees={}), times=2, say=said.append)
+    assert isinstance(found, CaseResult)
+    runs = {each.name: (len(each.runs), each.said) for each in found.results}
+    assert runs["well"] == (2, None)
+    assert runs["wrong"] == (0, "WRONG: 3 rows of 4")
+    assert runs["missing"] == (0, "not measured: it is not installed")
+    assert runs["failing"][0] == 0
+    assert "it ended with 1: no" in str(runs["failing"][1])
+    assert found.median("wrong") is None
+    assert any("3 rows of 4" in each for each in said)
 
 
 def test_a_command_that_fails_is_told_by_its_own_words(tmp_path: Path) -> None:
