@@ -10,7 +10,7 @@ Times are of the processor, for other programs of the machine leave them alone; 
 
 Usage::
 
-    make bench
+    python benchmarks/dbt_definitions.py
     python benchmarks/dbt_definitions.py --models 500 --turns 3
 
 The official package, of the version that goes with this Dagster, takes its turns as well. pip fetches it into

@@ -1,1 +1,1 @@
-"""How fast tables move: mainstem beside Sling and dlt, in turn, each as a whole process."""
+"""How fast tables move: mainstem beside Sling, dlt and the limit, in turn, each as a whole process."""

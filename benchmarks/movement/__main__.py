@@ -1,153 +1,133 @@
-"""Move tables by mainstem, Sling and dlt in turn, and print what each took.
+"""Move tables by mainstem, Sling and dlt in turn, beside what bare programs take, and print what each took.
 
-A server with generated tables is started in a temporary folder; nothing is downloaded. Sling takes part where
-``SLING_BINARY`` names its program. Each run is a whole process, and the rows that arrived are counted.
+Servers with generated tables are started in a folder; nothing is downloaded. Sling takes part where
+``SLING_BINARY`` names its program, and with DuckDB where ``DUCKDB_PATH`` names DuckDB's own program. Each run
+is a whole process, and what it left is compared with what was sent, by sums of every column. No time is ever
+asserted: the exit code is 1 where a run of mainstem failed or left something wrong.
 
 Usage::
 
     python -m benchmarks.movement                          # all cases, 600,000 rows
-    python -m benchmarks.movement --rows 6000000 --only lineitem
+    python -m benchmarks.movement lineitem 'csv → '        # cases whose names have one of these words
+    python -m benchmarks.movement --rows 6000000 --json full.json
+    python -m benchmarks.movement --from full.json --markdown
     python -m benchmarks.movement --compare HEAD~5         # this tree beside another revision of itself
 
-Times on a shared machine drift: only ratios within one run count. ``--json FILE`` keeps every figure.
+Times on a shared machine drift: only ratios within one session count.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.movement.cases import CASES, Case, Place, arrived
-from benchmarks.movement.processes import Figures, measured
-from benchmarks.movement.tables import create
-from mainstem.testing.postgres import EmbeddedPostgres
+from benchmarks.movement.cases import CASES
+from benchmarks.movement.contenders import Setup
+from benchmarks.movement.place import Place
+from benchmarks.movement.printing import markdown, show_case, show_targets
+from benchmarks.movement.results import CaseResult, Session
+from benchmarks.movement.tables import Sizes
+from benchmarks.movement.turns import take_turns
 
+# Of tables that go into a file.
+_WIDTH = 110
 ROOT = Path(__file__).parent.parent.parent
-NOWHERE = (
-    "import sys, psycopg; pg = psycopg.connect(sys.argv[1]).pgconn;"
-    " pg.exec_(f'copy {sys.argv[2]} to stdout (format binary)'.encode());\n"
-    "while pg.get_copy_data(0)[0] > 0: pass"
-)
 
 
 def main() -> int:
-    """Run the cases and print a table."""
+    """Run the cases and print tables."""
     options = _options()
-    console = Console()
-    results: dict[str, dict[str, list[Figures]]] = {}
-    with ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        # The server may be another user's.
-        folder.chmod(0o755)
-        server = opened.enter_context(EmbeddedPostgres(folder / "postgres"))
-        create(server, options.rows, options.small_tables)
-        place = Place(folder, server, options.rows, options.small_tables)
-        trees = {"mainstem": ROOT}
-        if options.compare:
-            trees[options.compare] = opened.enter_context(_revision(options.compare, folder))
-        for case in CASES:
-            if options.only and not any(word in case.name for word in options.only):
-                continue
-            results[case.name] = _run(case, place, trees, options.times, console, peers=not options.compare)
-            console.print(_table(case, results[case.name], case.rows(place)))
+    # Whoever ends this ends the servers as well.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
+    if options.read:
+        session = Session.read(options.read)
+        for case in [] if options.markdown else session.cases:
+            show_case(console, case)
+    else:
+        session = _measure(options, console)
     if options.json:
-        figures = {
-            name: {tool: [each.as_dict() for each in runs] for tool, runs in tools.items()}
-            for name, tools in results.items()
-        }
-        options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False), encoding="utf-8")
-    return 0
+        session.write(options.json)
+    if options.markdown:
+        sys.stdout.write(markdown(session) + "\n")
+    elif not options.compare:
+        show_targets(console, session)
+    return int(any(each.said for case in session.cases for each in case.results[: 1 + bool(options.compare)]))
 
 
 def _options() -> argparse.Namespace:
-    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given = argparse.ArgumentParser(
+        prog="python -m benchmarks.movement",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    given.add_argument("words", nargs="*", help="words of the cases' names; all cases without any")
+    given.add_argument("--only", nargs="+", default=[], help="the same")
     given.add_argument("--rows", type=int, default=600_000, help="rows of lineitem; others follow")
     given.add_argument("--small-tables", type=int, default=200)
-    given.add_argument("--times", type=int, default=3, help="runs of each, after one that is not counted")
-    given.add_argument("--only", nargs="*", help="words of the cases' names")
+    given.add_argument("--times", type=int, default=3, help="runs of each, after one that does not count")
     given.add_argument(
         "--compare", metavar="REV", help="a revision to run beside this tree, instead of peers"
     )
+    given.add_argument("--tools", nargs="+", help="only those whose names begin so: mainstem, sling, dlt, …")
+    given.add_argument("--folder", type=Path, help="where the data are kept for a later session")
+    given.add_argument("--packages", help="a folder with packages for dlt, such as connectorx")
     given.add_argument("--json", type=Path, help="where every figure goes")
-    return given.parse_args()
+    given.add_argument("--from", type=Path, nargs="+", dest="read", help="print these JSON files instead")
+    given.add_argument("--markdown", action="store_true", help="print Markdown at the end")
+    given.add_argument("--list", action="store_true", help="print the names of the cases")
+    options = given.parse_args()
+    if options.list:
+        sys.stdout.writelines(f"{case.name}\n" for case in CASES)
+        given.exit()
+    return options
 
 
-def _run(
-    case: Case,
-    place: Place,
-    trees: Mapping[str, Path],
-    times: int,
-    console: Console,
-    *,
-    peers: bool,
-) -> dict[str, list[Figures]]:
-    """Run all that take part, in turn, so that what the machine does meanwhile meets them alike."""
-    commands = {name: _mainstem(case, place, tree) for name, tree in trees.items()}
-    if peers:
-        commands |= _peers(case, place)
-    found: dict[str, list[Figures]] = {name: [] for name in commands}
-    failed: dict[str, str] = {}
-    for turn in range(times + 1):
-        for name, (command, environment) in commands.items():
-            if case.ready:
-                case.ready(place)
-            if name in failed:
-                continue
-            try:
-                figures = measured(command, environment, place.server.directory, place.folder / "log")
-            except RuntimeError as error:
-                if name in trees:
-                    raise
-                # A peer that cannot do it, or lacks something, is left out with its own words.
-                failed[name] = str(error)
-                console.print(f"{case.name}: {name} failed and is left out.\n{error}", style="yellow")
-                continue
-            count = case.rows(place) if name == "nowhere" else arrived(case, place)
-            if count != case.rows(place):
-                raise RuntimeError(f"{case.name}: {name} moved {count} rows of {case.rows(place)}.")
-            if turn:
-                found[name].append(figures)
-    return {name: runs for name, runs in found.items() if runs}
-
-
-def _mainstem(case: Case, place: Place, tree: Path) -> tuple[Sequence[str], Mapping[str, str]]:
-    document = place.folder / "mainstem.yaml"
-    document.write_text(case.document(place, case.source(place), case.target(place)))
-    command = [sys.executable, "-c", "from mainstem.cli import main; main()", "run", str(document)]
-    return command, {**os.environ, "PYTHONPATH": str(tree / "src")}
-
-
-def _peers(case: Case, place: Place) -> dict[str, tuple[Sequence[str], Mapping[str, str]]]:
-    found: dict[str, tuple[Sequence[str], Mapping[str, str]]] = {}
-    sling = os.environ.get("SLING_BINARY")
-    if sling and case.sling:
-        document = place.folder / "sling.yaml"
-        document.write_text(case.document(place, "BENCH_SOURCE", "BENCH_TARGET"))
-        connections = {"BENCH_SOURCE": case.source(place), "BENCH_TARGET": case.target(place)}
-        found["sling"] = ([sling, "run", "-r", str(document)], {**os.environ, **connections})
-    if case.dlt:
-        target = case.target(place)
-        destination = str(place.lake) if target.startswith("duckdb") else target
-        script = str(Path(__file__).parent / "dlt_run.py")
-        command = [sys.executable, script, case.source(place), destination, *case.dlt(place)]
-        found["dlt"] = (
-            command,
-            {**os.environ, "DLT_TELEMETRY": "false", "RUNTIME__DLTHUB_TELEMETRY": "false"},
+def _measure(options: argparse.Namespace, console: Console) -> Session:
+    sizes = Sizes(options.rows, options.small_tables)
+    session = Session(sizes.rows, sizes.small_tables, software=_software())
+    words = [*options.words, *options.only]
+    with ExitStack() as opened:
+        temporary = opened.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+        place = Place(options.folder or Path(temporary), sizes, opened)
+        trees = {"mainstem": ROOT}
+        if options.compare:
+            trees[options.compare] = opened.enter_context(_revision(options.compare, Path(temporary)))
+        setup = Setup(
+            trees,
+            peers=not options.compare,
+            tools=tuple(options.tools or ("",)),
+            sling=os.environ.get("SLING_BINARY"),
+            packages=options.packages,
         )
-    if case.nowhere:
-        found["nowhere"] = ([sys.executable, "-c", NOWHERE, place.server.url, case.nowhere], os.environ)
-    return found
+        for case in CASES:
+            if words and not any(word in case.name for word in words):
+                continue
+            began = time.monotonic()
+            found = take_turns(
+                case, place, setup, options.times, lambda text: console.print(text, style="dim")
+            )
+            if isinstance(found, CaseResult):
+                session.cases.append(found)
+                show_case(console, found)
+            else:
+                console.print(f"{case.name}: not measured: {found}")
+            console.print(f"{case.name}: {time.monotonic() - began:.0f} s in all.", style="dim")
+            if options.json:
+                # A long session that is stopped has what it found so far.
+                session.write(options.json)
+    return session
 
 
 @contextmanager
@@ -162,27 +142,18 @@ def _revision(name: str, folder: Path) -> Iterator[Path]:
         subprocess.run([*git, "remove", "--force", str(tree)], check=True)
 
 
-def _table(case: Case, tools: Mapping[str, Sequence[Figures]], rows: int) -> Table:
-    """The medians, and each tool's time in mainstem's."""
-    table = Table(title=f"{case.name} ({rows:,} rows)", title_justify="left")
-    for heading in ("", "wall s", "of ours", "rows/s", "client cpu s", "server cpu s", "peak MB"):
-        table.add_column(heading, justify="right" if heading else "left")
-    ours = statistics.median(each.wall for each in tools["mainstem"])
-    for name, runs in tools.items():
-        wall, cpu, server, peak = (
-            statistics.median(getattr(each, figure) for each in runs)
-            for figure in ("wall", "cpu", "server", "peak")
-        )
-        table.add_row(
-            name,
-            f"{wall:.2f}",
-            f"{wall / ours:.2f}",
-            f"{rows / wall:,.0f}",
-            f"{cpu:.2f}",
-            f"{server:.2f}",
-            f"{peak:.0f}",
-        )
-    return table
+def _software() -> dict[str, str]:
+    found = {"Python": sys.version.split()[0]}
+    for name in ("duckdb", "pyarrow", "adbc-driver-postgresql", "dlt", "dagster"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    sling = os.environ.get("SLING_BINARY")
+    if sling:
+        done = subprocess.run([sling, "--version"], capture_output=True, text=True, check=False)
+        found["sling"] = (done.stdout + done.stderr).split()[-1]
+    return found
 
 
 if __name__ == "__main__":

@@ -1,30 +1,26 @@
-"""One run as a whole process, with what it and the server took."""
+"""One run as a whole process, with what it and the servers took."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
-__all__ = ["Figures", "measured"]
+__all__ = ["Figures", "RunFailedError", "measured"]
 
-_KILOBYTES = 1024
-# A small process starts the command: the peak of a child is never below its parent's memory.
-_STARTER = """
-import json, os, subprocess, sys, time
-with open(sys.argv[1], "wb") as log:
-    began = time.monotonic()
-    process = subprocess.Popen(sys.argv[2:], stdout=log, stderr=log)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - began
-code = os.waitstatus_to_exitcode(status)
-print(json.dumps([code, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]))
-"""
+_STARTER = Path(__file__).with_name("starter.py")
+
+
+class RunFailedError(RuntimeError):
+    """A run ended with a code that is not 0, or took longer than it may; with the end of its output."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +30,8 @@ class Figures:
     Attributes:
         wall: Seconds from its start to its end.
         cpu: Seconds of the processor, its own and its children's.
-        server: The same of the database server.
-        peak: The largest resident memory of the process, in megabytes.
+        server: The same of the database servers.
+        peak: The largest resident memory of it and its children together, in megabytes.
     """
 
     wall: float
@@ -48,37 +44,57 @@ class Figures:
         return asdict(self)
 
 
-def measured(command: Sequence[str], environment: Mapping[str, str], server: Path, log: Path) -> Figures:
+def measured(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    servers: Iterable[int],
+    log: Path,
+    most_seconds: float = 3600.0,
+) -> Figures:
     """Run a command to its end.
 
     Args:
         command: The program and its arguments.
         environment: Its whole environment.
-        server: The data directory of the PostgreSQL server.
+        servers: The process ids of the database servers.
         log: Where its output goes.
+        most_seconds: How long it may take.
 
     Raises:
-        RuntimeError: It failed; with the end of its output.
+        RunFailedError: It failed.
     """
-    postmaster = psutil.Process(int((server / "postmaster.pid").read_text().splitlines()[0]))
-    before = _seconds(postmaster)
-    starter = [sys.executable, "-S", "-c", _STARTER, str(log), *command]
-    done = subprocess.run(starter, env=dict(environment), stdout=subprocess.PIPE, check=True)
-    code, wall, cpu, peak = json.loads(done.stdout)
+    roots = [psutil.Process(pid) for pid in servers]
+    before = sum(map(_seconds, roots))
+    starter = subprocess.Popen(
+        [sys.executable, "-S", str(_STARTER), str(log), *command],
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        said, _ = starter.communicate(timeout=most_seconds)
+    except BaseException as error:
+        # The session that it leads holds what it started.
+        with suppress(ProcessLookupError):
+            os.killpg(starter.pid, signal.SIGKILL)
+        starter.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise RunFailedError(f"it was stopped after {most_seconds:.0f} s.") from error
+        raise
+    code, wall, cpu, peak = json.loads(said)
     if code:
-        said = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise RuntimeError(f"{' '.join(command)} ended with {code}:\n{said}")
-    return Figures(wall, cpu, _seconds(postmaster) - before, peak / _KILOBYTES)
+        raise RunFailedError(
+            f"it ended with {code}: " + " / ".join(log.read_text(errors="replace").splitlines()[-8:])[:1000]
+        )
+    return Figures(wall, cpu, sum(map(_seconds, roots)) - before, peak)
 
 
-def _seconds(postmaster: psutil.Process) -> float:
-    """What a server has used so far: the postmaster, those that ended, and those that run."""
-    own = postmaster.cpu_times()
+def _seconds(root: psutil.Process) -> float:
+    """What a server has used so far: its first process, those that ended, and those that run."""
+    own = root.cpu_times()
     total = own.user + own.system + own.children_user + own.children_system
-    for child in postmaster.children():
-        try:
+    for child in root.children():
+        with suppress(psutil.NoSuchProcess):
             times = child.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        total += times.user + times.system
+            total += times.user + times.system
     return total
