@@ -6,10 +6,11 @@ STAMP := $(VENV)/.installed
 FAKESNOW := .venv-fakesnow
 FAKESNOW_STAMP := $(FAKESNOW)/.installed
 
-.PHONY: help install demo ui test fakesnow conformance faults chaos fuzz check fix bench lock clean
+.PHONY: help install demo refresh ui test fakesnow conformance faults chaos fuzz check fix bench lock clean
 
 help:
 	@echo "make demo     set everything up and run the whole pipeline: Postgres, dlt, dbt, a chart"
+	@echo "make refresh  run what has changed since make demo, and say what is skipped"
 	@echo "make ui       the same project in the Dagster UI (after make demo it shows that run)"
 	@echo "make test     set everything up and run the tests"
 	@echo "make conformance  every mode, option and type for all pairs of databases (make test: a sample)"
@@ -32,6 +33,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: install
 	cd demo && ../$(BIN)/python -m shop
+
+refresh: install
+	cd demo && ../$(BIN)/python -m shop refresh
 
 ui: install
 	cd demo && ../$(BIN)/python -m shop ui

@@ -1,6 +1,7 @@
 """The shop's commands.
 
 - ``python -m shop`` runs everything once.
+- ``python -m shop refresh`` runs what has changed since, and says what it skips.
 - ``python -m shop ui`` opens it in Dagster's UI.
 - ``python -m shop serve`` starts the servers alone, for those who start ``dg dev`` themselves.
 """
@@ -26,8 +27,9 @@ _HOST = "127.0.0.1"
 def main() -> int:
     """The command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m shop", description="A shop from Postgres to a chart.")
-    commands = parser.add_subparsers(dest="command", metavar="{run,ui,serve}")
+    commands = parser.add_subparsers(dest="command", metavar="{run,refresh,ui,serve}")
     commands.add_parser("run", help="run everything once (the default)")
+    commands.add_parser("refresh", help="run what has changed since, and say what is skipped")
     ui = commands.add_parser("ui", help="Dagster's UI with the servers behind it, until Ctrl-C")
     ui.add_argument("--port", type=int, default=3000, help="where the UI listens (default: 3000)")
     commands.add_parser("serve", help="the servers alone, until Ctrl-C")
@@ -38,6 +40,8 @@ def main() -> int:
     try:
         if given.command == "ui":
             return open_ui(given.port)
+        if given.command == "refresh":
+            return refresh()
         return serve() if given.command == "serve" else run()
     except MainstemError as error:
         show.problem(str(error))
@@ -75,6 +79,14 @@ def run() -> int:
         show.problem(f"Not equal: {sentence}.")
     show.finished(time.monotonic() - began)
     return 1 if differences else 0
+
+
+def refresh() -> int:
+    """Look at the sources, and make what has changed."""
+    with locked("python -m shop refresh"), servers() as postgres:
+        _seed(postgres)
+        with dagster(["mainstem", "refresh"]) as process:
+            return process.wait()
 
 
 def open_ui(port: int) -> int:

@@ -26,6 +26,8 @@ duckdb = SlingConnectionResource(
 
 sling = SlingResource(connections=[postgres, duckdb])
 
+REPLICATION = dg.file_relative_path(__file__, "replication.yaml")
+
 
 class ReplicationTranslator(DagsterSlingTranslator):
     """What Sling's assets are called by default, in a group of their own."""
@@ -36,7 +38,7 @@ class ReplicationTranslator(DagsterSlingTranslator):
 
 
 @sling_assets(
-    replication_config=dg.file_relative_path(__file__, "replication.yaml"),
+    replication_config=REPLICATION,
     dagster_sling_translator=ReplicationTranslator(),
 )
 def postgres_sling_assets(context: dg.AssetExecutionContext, sling: SlingResource) -> Iterator[Any]:

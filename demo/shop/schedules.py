@@ -5,13 +5,19 @@ from __future__ import annotations
 import dagster as dg
 
 from mainstem.dbt import build_schedule_from_dbt_selection
+from shop.sources import postgres_sources
 from shop.transform import shop_dbt_assets
 
-everything = dg.define_asset_job("everything", selection=dg.AssetSelection.all())
+# A load records which version of its source was seen last: so both look first.
+_looked_at = dg.AssetSelection.assets(postgres_sources)
+
+everything = dg.define_asset_job("everything", selection=dg.AssetSelection.all() | _looked_at)
 
 ingestion_schedule = dg.ScheduleDefinition(
     name="daily_ingestion_schedule",
-    job=dg.define_asset_job("daily_ingestion", selection=dg.AssetSelection.groups("replication", "loading")),
+    job=dg.define_asset_job(
+        "daily_ingestion", selection=dg.AssetSelection.groups("replication", "loading") | _looked_at
+    ),
     cron_schedule="0 4 * * *",
 )
 

@@ -87,6 +87,7 @@ def finished(seconds: float) -> None:
     _console.print(f"  the chart  {settings.CHART}", soft_wrap=True)
     _console.print(f"  the log    {settings.RUN_LOG}", soft_wrap=True)
     _console.print("  Dagster    make ui")
+    _console.print("  again      make refresh, which skips what has not changed")
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -96,12 +96,14 @@ class Project:
         self._sources[uid] = {**self._node("source", uid, table, schema, own["identifier"]), **own, **more}
         return uid
 
-    def model(self, name: str, schema: str, reads: Sequence[str], sql: str = "select 1 as id") -> str:
+    def model(
+        self, name: str, schema: str, reads: Sequence[str], sql: str = "select 1 as id", **more: Any
+    ) -> str:
         """Declare a model, and return its id."""
         uid = f"model.{self.name}.{name}"
         node = self._node("model", uid, name, schema, name)
-        more = {"alias": name, "depends_on": {"nodes": list(reads)}, "raw_code": sql, "compiled_code": sql}
-        self._nodes[uid] = {**node, **more, "language": "sql"}
+        own = {"alias": name, "depends_on": {"nodes": list(reads)}, "raw_code": sql, "compiled_code": sql}
+        self._nodes[uid] = {**node, **own, "language": "sql", **more}
         return uid
 
     def test(self, name: str, on: str) -> str:

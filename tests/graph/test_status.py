@@ -4,23 +4,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
-from playwright.sync_api import sync_playwright
 
 from mainstem.graph.load import load_definitions
-from mainstem.graph.report import report_page
 from mainstem.graph.status import AssetStatus, graph_status
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 def definitions(code_version: str = "1") -> dg.Definitions:
@@ -63,7 +58,7 @@ def test_what_was_made_tells_its_rows_its_failing_checks_and_its_schedules() -> 
         make(defs, instance, "first", "second")
         found = by_name(defs, instance)
     assert (found["first"].rows, found["first"].stale) == (3, [])
-    assert found["first"].schedules == ["nightly_schedule (0 4 * * *)"]
+    assert [str(schedule) for schedule in found["first"].schedules] == ["nightly_schedule (0 4 * * *): off"]
     assert found["second"].failing == ["holds"]
     assert found["second"].stale == []
 
@@ -77,6 +72,35 @@ def test_what_is_older_than_what_it_was_made_of_names_the_cause() -> None:
         assert found["second"].stale == ["first is new"]
         found = by_name(definitions("3"), instance)
     assert found["first"].stale == ["its code has changed"]
+
+
+NOW = datetime(2024, 3, 9, 12, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "following"),
+    [
+        ("0 4 * * *", None, datetime(2024, 3, 10, 4, tzinfo=timezone.utc)),
+        # The clock goes forward in that night.
+        ("0 4 * * *", "America/New_York", datetime(2024, 3, 10, 8, tzinfo=timezone.utc)),
+        (["0 4 * * *", "30 12 * * *"], None, datetime(2024, 3, 9, 12, 30, tzinfo=timezone.utc)),
+        ("0 12 29 2 *", None, datetime(2028, 2, 29, 12, tzinfo=timezone.utc)),
+    ],
+)
+def test_a_schedule_that_is_on_tells_its_next_run(
+    cron: Any, zone: str | None, following: datetime, tmp_path: Path
+) -> None:
+    @dg.asset
+    def one() -> None: ...
+
+    job = dg.define_asset_job("nightly", selection=[one])
+    on = dg.DefaultScheduleStatus.RUNNING
+    schedule = dg.ScheduleDefinition(job=job, cron_schedule=cron, execution_timezone=zone, default_status=on)
+    defs = dg.Definitions(assets=[one], jobs=[job], schedules=[schedule])
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        [status] = graph_status(defs, instance, NOW)
+    [scheduled] = status.schedules
+    assert scheduled.next == following
 
 
 CODE = """
@@ -124,27 +148,3 @@ def test_the_commands_tell_of_a_project_that_was_run(tmp_path: Path) -> None:
     nowhere = mainstem(tmp_path, "graph", "-m", "no_such_module")
     assert nowhere.returncode == 1
     assert "There is no module no_such_module" in nowhere.stderr
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path (Debian: apt install chromium)")
-def test_the_report_is_one_page_that_a_browser_shows_without_a_server(tmp_path: Path) -> None:
-    defs = definitions()
-    with dg.DagsterInstance.ephemeral() as instance:
-        make(defs, instance, "first", "second")
-        page_text = report_page("shop <1>", graph_status(defs, instance), "Now.")
-    file = tmp_path / "report.html"
-    file.write_text(page_text)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto(file.as_uri())
-        assert page.locator("svg g.node").count() == 3
-        assert page.locator("svg path.edge").count() == 1
-        assert page.locator("svg g.failing text").first.text_content() == "second"
-        assert page.locator("table tbody tr").count() == 3
-        assert page.locator("h1").inner_text() == "shop <1>"
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert asked == [file.as_uri()]
-        browser.close()

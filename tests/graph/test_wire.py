@@ -168,11 +168,13 @@ def test_an_asset_says_what_was_joined_and_why(tmp_path: Path, replicate: Replic
     [spec] = [spec for spec in wired.resolve_all_asset_specs() if spec.key == dg.AssetKey("stg_orders")]
     said = spec.metadata["mainstem/wired"].value
     assert said == {
-        "raw/orders": {
-            "asset": "target/raw/orders",
-            "because": "dbt source raw.orders and stream data.orders are both "
-            f"duckdb {tmp_path}/w.duckdb raw.orders",
-        }
+        "raw/orders": [
+            {
+                "asset": "target/raw/orders",
+                "because": "dbt source raw.orders and stream data.orders are both "
+                f"duckdb {tmp_path}/w.duckdb raw.orders",
+            }
+        ]
     }
     assert "hunter2" not in repr(explained(wired))
     assert upstream(wire(wired), "stg_orders") == {"target/raw/orders"}

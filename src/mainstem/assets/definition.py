@@ -16,6 +16,19 @@ _KEY = "mainstem/definition"
 T = TypeVar("T")
 
 
+class _Note(str):
+    """What is attached, as a text that names its class: Dagster refuses metadata of any other kind."""
+
+    __slots__ = ("definition",)
+
+    definition: object
+
+    def __new__(cls, definition: object) -> _Note:
+        note = super().__new__(cls, type(definition).__name__)
+        note.definition = definition
+        return note
+
+
 def condition_of_policy(translator: object, subject: object) -> dg.AutomationCondition[Any] | None:
     """The condition of a translator's ``get_auto_materialize_policy``, which older projects override.
 
@@ -44,7 +57,7 @@ def definition_metadata(definition: object) -> dict[str, Any]:
     Args:
         definition: What the adapter's resource needs in order to run this asset. Never serialized.
     """
-    return {_KEY: definition}
+    return {_KEY: _Note(definition)}
 
 
 def definition_of(assets_def: dg.AssetsDefinition, kind: type[T]) -> T | None:
@@ -68,5 +81,5 @@ def definition_of(assets_def: dg.AssetsDefinition, kind: type[T]) -> T | None:
 def note_of(metadata: Mapping[str, Any]) -> object:
     """Return what was attached to a spec, by its metadata; ``None`` where nothing was."""
     note = metadata.get(_KEY)
-    # Dagster wraps what it cannot serialize; the wrapped object is its `instance`.
-    return getattr(note, "instance", note)
+    # Dagster may have made metadata of the text.
+    return getattr(getattr(note, "value", note), "definition", None)

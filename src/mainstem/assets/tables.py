@@ -113,24 +113,31 @@ def stated_tables(
 def wired_keys(metadata: Mapping[str, Any]) -> Mapping[dg.AssetKey, dg.AssetKey]:
     """Return which dependencies of an asset were joined, by their own keys: to which assets.
 
+    A key behind which several tables turned out to be is not among them.
+
     Args:
         metadata: The asset's.
     """
     said: Any = metadata.get(WIRED)
     said = getattr(said, "data", said) or {}
     return {
-        dg.AssetKey.from_user_string(key): dg.AssetKey.from_user_string(joint["asset"])
-        for key, joint in said.items()
+        dg.AssetKey.from_user_string(key): dg.AssetKey.from_user_string(joints[0]["asset"])
+        for key, joints in said.items()
+        if len(joints) == 1
     }
 
 
 def wired_keys_of(assets_def: dg.AssetsDefinition | None) -> Mapping[dg.AssetKey, dg.AssetKey]:
     """Return which dependencies of an assets definition were joined, by what its tool calls them.
 
+    A key that is another asset for another of its assets is not among them.
+
     Args:
         assets_def: The definition; ``None`` for none.
     """
-    found: dict[dg.AssetKey, dg.AssetKey] = {}
-    for metadata in assets_def.metadata_by_key.values() if assets_def is not None else ():
-        found.update(wired_keys(metadata))
-    return found
+    found: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+    for spec in assets_def.specs if assets_def is not None else ():
+        wired = wired_keys(spec.metadata)
+        for key in {*(dep.asset_key for dep in spec.deps), *wired}:
+            found.setdefault(key, set()).add(wired.get(key, key))
+    return {key: keys.pop() for key, keys in found.items() if len(keys) == 1}

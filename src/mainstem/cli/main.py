@@ -312,6 +312,25 @@ def status(module: _Module = None, file: _File = None, json: _Json = False, debu
 
 
 @app.command()
+def refresh(module: _Module = None, file: _File = None, json: _Json = False, debug: _Debug = False) -> None:
+    """Look at the sources, make what has changed, and say what was skipped.
+
+    It runs in this process, and is kept by the Dagster instance of DAGSTER_HOME.
+
+    For example:
+
+    $ mainstem refresh
+    """
+
+    def body(_stop: Stop) -> int:
+        from mainstem.cli.refresh import refresh_graph  # noqa: PLC0415 - it imports Dagster
+
+        return refresh_graph(module, file, as_json=json)
+
+    run_command(body, debug=debug)
+
+
+@app.command()
 def report(
     output: Annotated[str, typer.Option("-o", "--output", help="The file to write.")] = "report.html",
     module: _Module = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ __all__ = ["tables_of_nodes"]
 _FILE = "profiles.yml"
 # How SQL quotes a name.
 _QUOTES = ('"{}"', "`{}`", "[{}]")
+_LITERAL = re.compile(r"'([^']+)'")
 
 
 def tables_of_nodes(
@@ -90,16 +92,27 @@ class _Warehouse:
 
     Attributes:
         instance: The profile's; ``None`` for a database in memory.
+        folder: The project's, from which the paths of files begin.
         name: The database of that instance, where its tables' names have none.
         attached: By their names in lower case, databases that are attached to it.
     """
 
     instance: Instance | None
+    folder: Path
     name: str | None = None
     attached: Mapping[str, Instance | None] = field(default_factory=dict)
 
     def tables(self, node: Node) -> Sequence[PhysicalTable]:
-        """The table of a node or a source: one, or none where that is not known."""
+        """The table of a node or a source, and the files that it is, as far as they are known."""
+        files = [file for text in _locations(node) if (file := self._file(text)) is not None]
+        return files if files and node["resource_type"] == "source" else [*self._table(node), *files]
+
+    def _file(self, location: str) -> PhysicalTable | None:
+        scheme, _, rest = location.rpartition("://")
+        instance = instance_of(scheme or "file", {"bucket": rest.partition("/")[0]}, self.folder)
+        return instance.object(location) if instance is not None and instance.has_keys else None
+
+    def _table(self, node: Node) -> Sequence[PhysicalTable]:
         database, schema, table = relation_parts(node)
         instance = self.instance
         if self.name is not None and database and database.lower() != self.name:
@@ -109,6 +122,15 @@ class _Warehouse:
         relation = node.get("relation_name")
         quoted = not relation or any(quote.format(table) in relation for quote in _QUOTES)
         return [instance.table(table, schema, database, quoted=quoted)]
+
+
+def _locations(node: Node) -> Sequence[str]:
+    """The files that a source is read from, or that a model is written to, where dbt-duckdb does that."""
+    if node["resource_type"] == "source":
+        found: Sequence[str] = _LITERAL.findall(node.get("relation_name") or "")[:1]
+        return found if (node.get("meta") or {}).get("external_location") else []
+    location = node["config"].get("location") if node["config"].get("materialized") == "external" else None
+    return [str(location)] if location else []
 
 
 def _warehouse(project: DbtProject | None, resources: Mapping[str, object]) -> _Warehouse:
@@ -121,9 +143,9 @@ def _warehouse(project: DbtProject | None, resources: Mapping[str, object]) -> _
     instance = instance_of(connection.type, _plain(connection), folder)
     path = connection.text("instance")
     if path is None:
-        return _Warehouse(instance)
+        return _Warehouse(instance, folder)
     # Without a server, the database is called after its file, and others are attached by a name.
-    return _Warehouse(instance, Path(path).stem.lower(), dict(_attached(connection, folder)))
+    return _Warehouse(instance, folder, Path(path).stem.lower(), dict(_attached(connection, folder)))
 
 
 def _connection(folder: Path, profiles_dir: object, profile: str | None, target: str | None) -> Connection:

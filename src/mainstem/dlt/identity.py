@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import dagster as dg
 from dlt.common.configuration.specs import ConnectionStringCredentials
 from dlt.common.destination.client import JobClientBase
+from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract.resource import DltResource
 
@@ -27,6 +30,11 @@ _PROPERTIES: Mapping[str, Sequence[str]] = {
     "instance": ("database",),
     "account": ("host",),
     "project": ("project_id",),
+}
+
+_STORES: Mapping[str, Sequence[str]] = {
+    "endpoint": ("endpoint_url",),
+    "account": ("azure_storage_account_name",),
 }
 
 
@@ -54,7 +62,8 @@ def tables_of_resources(
             if key in wanted:
                 written = destination.table(table) if table else None
                 what = f"dlt resource {resource.name}"
-                writes = [WrittenTable(written, what, nested=f"{written.table}__")] if written else []
+                nested = f"{written.table.removesuffix('/**')}__" if written else ""
+                writes = [WrittenTable(written, what, nested=nested)] if written else []
                 found[key] = AssetTables(writes, reads if key == assets.spec.key else (), unknown)
     return found
 
@@ -78,11 +87,27 @@ class _Destination:
             ]
 
     def table(self, name: str) -> PhysicalTable | None:
+        if isinstance(self._client, FilesystemClient):
+            return self._files(self._client, name)
         if self._instance is None or not isinstance(self._client, SqlJobClientBase):
             return None
         path = self._client.sql_client.make_qualified_table_name_path(name, quote=False)
         database, schema, table = [None, None, *path][-3:]
         return self._instance.table(str(table), schema, database, quoted=True)
+
+    def _files(self, client: FilesystemClient, name: str) -> PhysicalTable | None:
+        """The files of a table: a folder, or all whose names begin so."""
+        prefix = client.get_table_prefix(name)
+        key = prefix if prefix.endswith(("/", os.sep)) else f"{prefix}*"
+        url = urlsplit(client.config.bucket_url)
+        if client.is_local_filesystem:
+            store = instance_of(url.scheme, {})
+        else:
+            key = key.removeprefix(f"{url.netloc}/")
+            store = instance_of(
+                url.scheme, {"bucket": url.netloc, **_given(client.config.credentials, _STORES)}
+            )
+        return store.object(key) if store else None
 
 
 def _table_name(definition: DltDefinition, resource: DltResource) -> str | None:
@@ -120,8 +145,12 @@ def _instance(kind: str, credentials: object) -> Instance | None:
         kind = driver.partition("+")[0]
     if not kind or credentials is None:
         return None
-    given = {
+    return instance_of(kind, _given(credentials, _PROPERTIES))
+
+
+def _given(credentials: object, names: Mapping[str, Sequence[str]]) -> Mapping[str, str | None]:
+    """Properties by our names, as far as credentials have them."""
+    return {
         name: next((str(value) for key in keys if (value := getattr(credentials, key, None))), None)
-        for name, keys in _PROPERTIES.items()
+        for name, keys in names.items()
     }
-    return instance_of(kind, given)

@@ -112,6 +112,10 @@ class ColumnGraph:
         """What a column is made of, up to the sources."""
         return self._tree(column, self._up, set())
 
+    def made_of(self, column: GraphColumn) -> Sequence[GraphColumn]:
+        """The columns that a column is made of at once."""
+        return [self._named[each] for each in self._up.get(column.same, ())]
+
     def downstream(self, column: GraphColumn) -> ColumnNode:
         """What is made of a column, down to the last."""
         return self._tree(column, self._down, set())

@@ -25,6 +25,7 @@ class Joint:
         producer: The asset that makes the table.
         table: The table.
         because: Why they are one, in a sentence.
+        what: What reads the table, in the tool's words.
     """
 
     consumer: dg.AssetKey
@@ -32,6 +33,11 @@ class Joint:
     producer: dg.AssetKey
     table: PhysicalTable
     because: str
+    what: str = ""
+
+
+_Written = tuple[dg.AssetKey, WrittenTable]
+_Maker = tuple[dg.AssetKey, PhysicalTable, str]
 
 
 @dataclass(frozen=True)
@@ -66,9 +72,10 @@ class _Tables:
     """Who makes a table, or stands for it where nobody here makes it."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
-        self.made: dict[PhysicalTable, tuple[dg.AssetKey, WrittenTable]] = {}
-        self.there: dict[PhysicalTable, tuple[dg.AssetKey, WrittenTable]] = {}
-        self._nested: dict[tuple[str, ...], list[tuple[dg.AssetKey, WrittenTable]]] = {}
+        self.made: dict[PhysicalTable, _Written] = {}
+        self.there: dict[PhysicalTable, _Written] = {}
+        self._nested: dict[tuple[str, ...], list[_Written]] = {}
+        self._files: dict[tuple[str, ...], list[_Written]] = {}
         self.makers = {node.key for node in nodes if node.makes}
         self.defined = {node.key for node in nodes}
         for node in nodes:
@@ -87,60 +94,79 @@ class _Tables:
                 hint="Let one of them write another table, or be an asset that reads this one.",
             )
         if written.nested:
-            self._nested.setdefault(_owner(written.table), []).append((node.key, written))
+            self._nested.setdefault(written.table.owner, []).append((node.key, written))
+        if written.table.is_file:
+            self._files.setdefault(written.table.owner, []).append((node.key, written))
 
-    def maker(self, read: ReadTable) -> tuple[dg.AssetKey, PhysicalTable, str] | None:
-        """The asset that a table is, the table, and who writes it."""
-        for found in (self.made, self.there):
-            for table in read.tables:
-                if table in found:
-                    key, written = found[table]
-                    return key, table, written.what
-            if found is self.made and (nested := self._nested_in(read)) is not None:
-                return nested
-        return None
+    def makers_of(self, read: ReadTable) -> Sequence[_Maker]:
+        """The assets that a table is, each with the table and who writes it: of files, maybe several."""
+        exact = self._exact(self.made, read)
+        files = [
+            (key, table, written.what)
+            for table in read.tables
+            for key, written in self._files.get(table.owner, ())
+            if table.meets(written.table)
+        ]
+        found = list(dict.fromkeys([*exact, *files])) or self._nested_in(read)
+        return found or self._exact(self.there, read)
 
-    def _nested_in(self, read: ReadTable) -> tuple[dg.AssetKey, PhysicalTable, str] | None:
+    def _exact(self, known: Mapping[PhysicalTable, _Written], read: ReadTable) -> Sequence[_Maker]:
+        for table in read.tables:
+            if table in known:
+                key, written = known[table]
+                return [(key, table, written.what)]
+        return []
+
+    def _nested_in(self, read: ReadTable) -> Sequence[_Maker]:
         for table in read.tables:
             above = [
                 (len(written.nested), key, written)
-                for key, written in self._nested.get(_owner(table), ())
+                for key, written in self._nested.get(table.owner, ())
                 if table.table.startswith(written.nested)
             ]
             if above:
                 _, key, written = max(above, key=lambda each: each[0])
-                return key, table, f"{written.what}, nested in {written.table.table}"
-        return None
-
-
-def _owner(table: PhysicalTable) -> tuple[str, ...]:
-    return (table.system, table.instance, table.database, table.schema)
+                return [(key, table, f"{written.what}, nested in {written.table.table}")]
+        return []
 
 
 def _joints(node: Node, known: _Tables) -> Iterator[Joint]:
+    by_key: dict[dg.AssetKey, list[ReadTable]] = {}
     for read in node.tables.reads:
-        if read.explicit or read.key in known.makers:
+        by_key.setdefault(read.key, []).append(read)
+    for key, reads in by_key.items():
+        found = [joint for read in reads for joint in _joined(node, read, known)]
+        if not found:
             continue
-        if not read.usual and read.key in known.defined:
-            continue
-        found = known.maker(read)
-        if found is None:
-            continue
-        key, table, what = found
-        if key != read.key and not (key not in known.makers and read.key in known.defined):
-            yield Joint(node.key, read.key, key, table, f"{read.what} and {what} are both {table}")
+        rest = [read for read in reads if read.what not in {joint.what for joint in found}]
+        unique = {joint.producer: joint for joint in reversed(found)}
+        yield from reversed(unique.values())
+        if rest and key not in unique:
+            told = ", ".join(read.what for read in rest)
+            yield Joint(node.key, key, key, rest[0].tables[0], f"nothing else makes what {told} is", told)
+
+
+def _joined(node: Node, read: ReadTable, known: _Tables) -> Iterator[Joint]:
+    if read.explicit or read.key in known.makers:
+        return
+    if not read.usual and read.key in known.defined:
+        return
+    for key, table, what in known.makers_of(read):
+        standing = key not in known.makers and read.key in known.defined
+        if key not in (read.key, node.key) and not standing:
+            yield Joint(node.key, read.key, key, table, f"{read.what} and {what} are both {table}", read.what)
 
 
 def _refuse_circles(nodes: Sequence[Node], joints: Sequence[Joint]) -> None:
-    joined: dict[dg.AssetKey, dict[dg.AssetKey, Joint]] = {}
+    joined: dict[dg.AssetKey, dict[dg.AssetKey, list[dg.AssetKey]]] = {}
     for joint in joints:
-        joined.setdefault(joint.consumer, {})[joint.dependency] = joint
+        joined.setdefault(joint.consumer, {}).setdefault(joint.dependency, []).append(joint.producer)
     upstream: dict[dg.AssetKey, list[dg.AssetKey]] = {}
     for node in nodes:
         own = joined.get(node.key, {})
-        deps = (dep.asset_key for dep in node.spec.deps)
         # An asset may read its own earlier partitions.
-        upstream[node.key] = [own[key].producer if key in own else key for key in deps if key != node.key]
+        deps = [dep.asset_key for dep in node.spec.deps if dep.asset_key != node.key]
+        upstream[node.key] = [now for key in deps for now in own.get(key, [key])]
     circle = _circle(upstream)
     if circle is None:
         return

@@ -21,6 +21,8 @@ __all__ = ["CONNECTION", "StatedTable", "read_by", "stated_in", "table_dep", "ta
 CONNECTION = "mainstem/connection"
 _TABLE_NAME = "dagster/table_name"
 _PART = re.compile(r'"((?:[^"]|"")+)"|([^."]+)')
+# What Dagster takes in no name.
+_UNFIT = re.compile(r"[^A-Za-z0-9_]")
 _URL = "://"
 
 
@@ -51,7 +53,7 @@ def table_identity(connection: AnyConnection, table: str) -> Mapping[str, Any]:
     Args:
         connection: The connection, as a replication knows it: its name, a URL, a mapping with ``type``, or a
             ``SlingConnectionResource``. Only its place is looked at, when the graph is wired.
-        table: The table's name, such as ``main.orders``.
+        table: The table's name, such as ``main.orders``. Of files, the path: a file, a folder or a pattern.
 
     Example::
 
@@ -73,7 +75,8 @@ def table_dep(connection: AnyConnection, table: str) -> dg.AssetDep:
         @dg.asset(deps=[mainstem.table_dep("MY_DUCKDB", "jaffle_shop.customers")])
         def chart(): ...
     """
-    return dg.AssetDep(dg.AssetKey(_parts(table)), metadata=table_identity(connection, table))
+    path = [_UNFIT.sub("_", piece) for part in _parts(table) for piece in part.split("/") if piece]
+    return dg.AssetDep(dg.AssetKey(path), metadata=table_identity(connection, table))
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,8 @@ class StatedTable:
         instance = instance_of(connection.type, plain)
         if instance is None:
             return None
+        if instance.has_keys:
+            return instance.object(self.name)
         *owner, table = _parts(self.name)
         schema = owner.pop() if owner else None
         return instance.table(table, schema, owner.pop() if owner else None)

@@ -10,6 +10,8 @@ from typing import Any
 
 import dagster as dg
 
+from mainstem.graph.schedules import Scheduled, schedules_of
+
 __all__ = ["AssetStatus", "graph_status"]
 
 _VERSION, _CODE, _INPUT = "dagster/data_version", "dagster/code_version", "dagster/input_data_version/"
@@ -31,7 +33,8 @@ class AssetStatus:
         rows: How many rows it had then.
         stale: Why it is not what it would be now; empty where it is.
         failing: The checks that did not hold in its latest run.
-        schedules: The schedules that make it, each with its cron expression.
+        schedules: The schedules that make it.
+        automated: It is made by itself, by its automation condition.
     """
 
     key: dg.AssetKey
@@ -43,7 +46,8 @@ class AssetStatus:
     rows: int | None
     stale: Sequence[str]
     failing: Sequence[str]
-    schedules: Sequence[str]
+    schedules: Sequence[Scheduled]
+    automated: bool = False
 
     @property
     def name(self) -> str:
@@ -51,17 +55,20 @@ class AssetStatus:
         return self.key.to_user_string()
 
 
-def graph_status(defs: dg.Definitions, instance: dg.DagsterInstance) -> Sequence[AssetStatus]:
+def graph_status(
+    defs: dg.Definitions, instance: dg.DagsterInstance, now: datetime | None = None
+) -> Sequence[AssetStatus]:
     """Return the status of all assets, what is upstream before what is downstream.
 
     Args:
         defs: The definitions.
         instance: What has run.
+        now: The time from which the next runs of schedules are told; ``None`` for the present.
     """
     specs = {spec.key: spec for spec in defs.resolve_all_asset_specs()}
     graph = defs.resolve_asset_graph()
     history = _History(instance)
-    schedules = _schedules(defs)
+    schedules = schedules_of(defs, instance, now)
     made = {key for key in specs if key in graph.materializable_asset_keys}
     ordered = [key for key in graph.toposorted_asset_keys if key in specs]
     stale: dict[dg.AssetKey, Sequence[str]] = {}
@@ -80,7 +87,8 @@ def graph_status(defs: dg.Definitions, instance: dg.DagsterInstance) -> Sequence
                 rows=event.rows if event else None,
                 stale=stale[key],
                 failing=history.failing(key),
-                schedules=[told for told, keys in schedules.items() if key in keys],
+                schedules=[schedule for schedule, keys in schedules.items() if key in keys],
+                automated=spec.automation_condition is not None,
             )
         )
     return found
@@ -163,13 +171,3 @@ def _stale(
         elif stale.get(dep.asset_key):
             causes.append(f"{name} is stale")
     return causes
-
-
-def _schedules(defs: dg.Definitions) -> Mapping[str, frozenset[dg.AssetKey]]:
-    """The assets of each schedule, by its name and cron expression."""
-    repository = defs.get_repository_def()
-    found = {}
-    for schedule in repository.schedule_defs:
-        job = repository.get_job(schedule.job_name)
-        found[f"{schedule.name} ({schedule.cron_schedule})"] = frozenset(job.asset_layer.selected_asset_keys)
-    return found

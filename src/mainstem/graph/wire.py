@@ -7,14 +7,16 @@ from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import WIRED
+from mainstem.assets import WIRED, wired_keys
 from mainstem.graph.joints import Joint, Wiring, find_joints
 from mainstem.graph.nodes import nodes_of
+from mainstem.graph.rewired import rewired
 
 __all__ = ["explained", "wire"]
 
 _LINEAGE = "dagster/column_lineage"
-_Joined = Mapping[dg.AssetKey, Joint]
+# By a dependency's key, what it turned out to be.
+_Joined = Mapping[dg.AssetKey, Sequence[Joint]]
 
 
 def wire(defs: dg.Definitions) -> dg.Definitions:
@@ -46,10 +48,9 @@ def wire(defs: dg.Definitions) -> dg.Definitions:
             )
         )
     """
-    joints = explained(defs).joints
-    joined: dict[dg.AssetKey, dict[dg.AssetKey, Joint]] = {}
-    for joint in joints:
-        joined.setdefault(joint.consumer, {})[joint.dependency] = joint
+    joined: dict[dg.AssetKey, dict[dg.AssetKey, list[Joint]]] = {}
+    for joint in explained(defs).joints:
+        joined.setdefault(joint.consumer, {}).setdefault(joint.dependency, []).append(joint)
     assets = [_wired(each, joined) for each in defs.assets or ()]
     more: dict[str, Any] = {"component_tree": defs.component_tree} if defs.component_tree else {}
     return dg.Definitions(
@@ -60,7 +61,7 @@ def wire(defs: dg.Definitions) -> dg.Definitions:
         resources=defs.resources,
         executor=defs.executor,
         loggers=defs.loggers,
-        asset_checks=defs.asset_checks,
+        asset_checks=[_moved_check(each, joined) for each in defs.asset_checks or ()],
         metadata=defs.metadata,
         **more,
     )
@@ -80,13 +81,30 @@ def explained(defs: dg.Definitions) -> Wiring:
 
 def _wired(each: Any, joined: Mapping[dg.AssetKey, _Joined]) -> Any:
     if isinstance(each, dg.AssetSpec):
-        return _explained(_respecified(each, joined.get(each.key, {})), joined.get(each.key, {}))
+        return _respecified(each, joined.get(each.key, {}))
     if not isinstance(each, dg.AssetsDefinition) or not any(key in joined for key in each.keys):
         return each
-    moved = {joint.dependency: joint.producer for key in each.keys for joint in joined.get(key, {}).values()}
-    # A test of a dbt source moves along: it is a check on the asset that the source turned out to be.
-    wired = each.with_attributes(asset_key_replacements=moved)
-    return wired.map_asset_specs(lambda spec: _explained(spec, joined.get(spec.key, {})))
+    moved: dict[dg.AssetKey, dict[dg.AssetKey, None]] = {}
+    for key in each.keys:
+        for dependency, joints in joined.get(key, {}).items():
+            moved.setdefault(dependency, {}).update(dict.fromkeys(joint.producer for joint in joints))
+    specs = {spec.key: _respecified(spec, joined.get(spec.key, {})) for spec in each.specs}
+    return rewired(each, specs, {dependency: list(keys) for dependency, keys in moved.items()})
+
+
+def _moved_check(each: Any, joined: Mapping[dg.AssetKey, _Joined]) -> Any:
+    """A check of what is no asset any more: on what all its readers found it to be."""
+    asked = {key for spec in each.check_specs for key in (spec.asset_key, *_additional(spec))}
+    found: dict[dg.AssetKey, set[dg.AssetKey]] = {}
+    for joints in joined.values():
+        for dependency in asked & joints.keys():
+            found.setdefault(dependency, set()).update(joint.producer for joint in joints[dependency])
+    moved = {key: list(others) for key, others in found.items() if len(others) == 1 and key not in others}
+    return rewired(each, {}, moved) if moved else each
+
+
+def _additional(spec: dg.AssetCheckSpec) -> Sequence[dg.AssetKey]:
+    return [dep.asset_key for dep in spec.additional_deps]
 
 
 def _respecified(spec: dg.AssetSpec, joints: _Joined) -> dg.AssetSpec:
@@ -94,35 +112,38 @@ def _respecified(spec: dg.AssetSpec, joints: _Joined) -> dg.AssetSpec:
         return spec
     deps: dict[dg.AssetKey, dg.AssetDep] = {}
     for dep in spec.deps:
-        joint = joints.get(dep.asset_key)
-        key = joint.producer if joint else dep.asset_key
-        deps.setdefault(key, dg.AssetDep(key, partition_mapping=dep.partition_mapping))
-    return spec.replace_attributes(deps=list(deps.values()))
-
-
-def _explained(spec: dg.AssetSpec, joints: _Joined) -> dg.AssetSpec:
-    if not joints:
-        return spec
-    said = {
-        joint.dependency.to_user_string(): {
-            "asset": joint.producer.to_user_string(),
-            "because": joint.because,
-        }
-        for joint in joints.values()
-    }
-    metadata = {**spec.metadata, WIRED: dg.MetadataValue.json(said)}
+        for key in _now(dep.asset_key, joints):
+            # What a dependency stated of its table is found out by now.
+            own = dg.AssetDep(key, partition_mapping=dep.partition_mapping)
+            deps.setdefault(key, dep if key == dep.asset_key else own)
+    metadata = {**spec.metadata, WIRED: dg.MetadataValue.json(_said(joints))}
     lineage = spec.metadata.get(_LINEAGE)
     if lineage is not None:
-        metadata[_LINEAGE] = _moved(lineage, joints)
-    return spec.replace_attributes(metadata=metadata)
+        metadata[_LINEAGE] = _moved(lineage, wired_keys(metadata))
+    return spec.replace_attributes(deps=list(deps.values()), metadata=metadata)
 
 
-def _moved(lineage: Any, joints: _Joined) -> dg.TableColumnLineage:
+def _now(dependency: dg.AssetKey, joints: _Joined) -> Sequence[dg.AssetKey]:
+    return [joint.producer for joint in joints[dependency]] if dependency in joints else [dependency]
+
+
+def _said(joints: _Joined) -> Mapping[str, Any]:
+    return {
+        dependency.to_user_string(): [
+            {"asset": joint.producer.to_user_string(), "because": joint.because} for joint in found
+        ]
+        for dependency, found in joints.items()
+    }
+
+
+def _moved(lineage: Any, wired: Mapping[dg.AssetKey, dg.AssetKey]) -> dg.TableColumnLineage:
     given = lineage.value if isinstance(lineage, dg.MetadataValue) else lineage
-
-    def moved(dep: dg.TableColumnDep) -> dg.TableColumnDep:
-        joint = joints.get(dep.asset_key)
-        return dg.TableColumnDep(joint.producer, dep.column_name) if joint else dep
-
     columns: Mapping[str, Sequence[dg.TableColumnDep]] = given.deps_by_column
-    return dg.TableColumnLineage({name: [moved(dep) for dep in deps] for name, deps in columns.items()})
+    return dg.TableColumnLineage(
+        {
+            name: [
+                dg.TableColumnDep(wired.get(dep.asset_key, dep.asset_key), dep.column_name) for dep in deps
+            ]
+            for name, deps in columns.items()
+        }
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainstem.identity.objects import normal_key
 from mainstem.identity.systems import Fold, Place, SystemRules, rules_of, system_name
 from mainstem.identity.table import PhysicalTable
 
@@ -15,6 +17,8 @@ __all__ = ["Instance", "instance_of"]
 # Ways to say: this machine.
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "localhost.localdomain", "ip6-localhost"})  # noqa: S104
 _MEMORY = ":memory:"
+_URL = "://"
+_PLAIN_FILE = re.compile(r"^(file|local)://")
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,19 @@ class Instance:
         place: Which one: a host and port, a file, an account.
         database: The database, or the bucket, of names that give none.
         schema: The schema of names that give none.
+        root: The folder, or the address, from which the names of files begin.
     """
 
     system: str
     place: str
     database: str = ""
     schema: str = ""
+    root: str = ""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether its tables are files: those are :meth:`object`, all others :meth:`table`."""
+        return rules_of(self.system).keys
 
     def table(
         self,
@@ -70,10 +81,33 @@ class Instance:
         )
 
     def object(self, key: str) -> PhysicalTable:
-        """Return an object of a store, by its key: a path in its bucket, or in the file system."""
-        if rules_of(self.system).has_database:
-            return PhysicalTable(self.system, self.place, self.database, "", key.lstrip("/"))
-        return PhysicalTable(self.system, self.place, "", "", _real_path(key, Path(self.schema or ".")))
+        """Return an object of a store, by its key: a file, a folder or a pattern of them.
+
+        Args:
+            key: A path from the place's root, or a whole URL.
+
+        Example:
+            >>> lake = instance_of("s3", {"bucket": "lake", "path": "raw"})
+            >>> lake.object("orders/") == lake.object("s3://lake/raw/orders")
+            True
+        """
+        return PhysicalTable(self.system, self.place, self.database, "", normal_key(self._whole(key)))
+
+    def _whole(self, key: str) -> str:
+        """The whole path of a key in its store."""
+        place = rules_of(self.system).place
+        if place is Place.LOCAL:
+            plain = _PLAIN_FILE.sub("", key)
+            return _real_path(plain, Path(self.root)) + ("/" if plain.endswith("/") or not plain else "")
+        if place is Place.WEB:
+            return key if _URL in key else f"{self.root.rstrip('/')}/{key.lstrip('/')}"
+        if _URL in key:
+            path, bucket = f"/{key.partition(_URL)[2]}", f"/{self.database}/"
+            path = path.partition(bucket if bucket in path else "/")[2]
+            path = path if bucket != "//" else f"/{path.partition('/')[2]}"
+        else:
+            path = f"{self.root}/{key}" if self.root else key
+        return path.lstrip("/") if place is Place.OBJECTS else path
 
     def __str__(self) -> str:
         return f"{self.system} {self.place}".strip()
@@ -96,7 +130,7 @@ def instance_of(
 
     Example:
         >>> instance_of("postgresql", {"host": "127.0.0.1", "database": "shop"})
-        Instance(system='postgres', place='localhost:5432', database='shop', schema='public')
+        Instance(system='postgres', place='localhost:5432', database='shop', schema='public', root='')
     """
     system = system_name(type)
     given = {key.lower(): value for key, value in properties.items() if value}
@@ -113,20 +147,33 @@ def instance_of(
         place, database = _server(given, rules), given.get("database") or ""
     else:
         found = next((given[key] for key in rules.account if key in given), "").lower()
+        found = found.partition(_URL)[2].rstrip("/") if _URL in found else found
         place = found.removesuffix(rules.domain) if rules.domain else found
         database = given.get("bucket") or given.get("container") or given.get("project") or ""
         database = given.get("database") or database
     schema = given.get("schema") or given.get("dataset") or rules.schema
     if not schema and not rules.has_database:
         schema = database
-    if rules.place is Place.OBJECTS and not rules.has_database:
-        return Instance(system, "", "", os.fspath(folder or Path()))
+    if rules.keys:
+        return _store(system, place, database, given, folder)
     return Instance(
         system,
         place,
         _folded(database, rules, quoted=not rules.unquoted) if rules.has_database else "",
         _folded(schema, rules, quoted=not rules.unquoted),
     )
+
+
+def _store(system: str, place: str, database: str, given: Mapping[str, str], folder: Path | None) -> Instance:
+    """Where the files of a connection are, and from where on their names begin."""
+    rules = rules_of(system)
+    own = given.get("path") or given.get("url") or ""
+    if rules.place is Place.LOCAL:
+        root = os.fspath(Path(folder or Path(), Path(_PLAIN_FILE.sub("", own)).expanduser()))
+        return Instance(system, "", root=root)
+    if rules.place is Place.WEB:
+        return Instance(system, "", root=own)
+    return Instance(system, place, database if rules.has_database else "", root=own.rstrip("/"))
 
 
 def _server(given: Mapping[str, str], rules: SystemRules) -> str:

@@ -15,7 +15,9 @@ class Place(Enum):
     SERVER = "server"  # a host and a port
     FILE = "file"  # a file of this machine
     ACCOUNT = "account"  # the first property that is given, of those that the rules name
-    OBJECTS = "objects"  # a store whose names are keys
+    OBJECTS = "objects"  # a store of buckets
+    LOCAL = "local"  # this machine's files
+    WEB = "web"  # an address
 
 
 class Fold(Enum):
@@ -38,6 +40,7 @@ class SystemRules:
         schema: The schema where none is given; empty where the connection's database is it.
         has_database: Whether a table's name has a database above the schema.
         has_schema: Whether a table's name has a schema.
+        keys: Whether its tables are files, whose names are keys.
         account: Properties that tell the instance, the first that is given.
         domain: What may stand behind the account, and means nothing.
         unquoted: Whether people write its names without quotes: in connections, and where tools quote none.
@@ -50,6 +53,7 @@ class SystemRules:
     schema: str = ""
     has_database: bool = True
     has_schema: bool = True
+    keys: bool = False
     account: Sequence[str] = ()
     domain: str = ""
     unquoted: bool = False
@@ -65,6 +69,7 @@ _ALIASES: Mapping[str, str] = {
     "azuresql": "sqlserver",
     "synapse": "sqlserver",
     "gs": "gcs",
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "azure"),
     "local": "file",
     "filesystem": "file",
 }
@@ -102,10 +107,12 @@ _RULES: Mapping[str, SystemRules] = {
     "bigquery": SystemRules(place=Place.ACCOUNT),
     "databricks": SystemRules(place=Place.ACCOUNT, fold=Fold.ANY, schema="default", account=("host",)),
     "athena": SystemRules(place=Place.ACCOUNT, fold=Fold.ANY, account=("region",)),
-    "s3": SystemRules(place=Place.OBJECTS, account=("endpoint",), has_schema=False),
-    "gcs": SystemRules(place=Place.OBJECTS, has_schema=False),
-    "azure": SystemRules(place=Place.OBJECTS, account=("account",), has_schema=False),
-    "file": SystemRules(place=Place.OBJECTS, has_database=False, has_schema=False),
+    "s3": SystemRules(place=Place.OBJECTS, account=("endpoint",), has_schema=False, keys=True),
+    "gcs": SystemRules(place=Place.OBJECTS, has_schema=False, keys=True),
+    "azure": SystemRules(place=Place.OBJECTS, account=("account",), has_schema=False, keys=True),
+    "file": SystemRules(place=Place.LOCAL, has_database=False, has_schema=False, keys=True),
+    "sftp": SystemRules(port=22, has_database=False, has_schema=False, keys=True),
+    "http": SystemRules(place=Place.WEB, has_database=False, has_schema=False, keys=True),
 }
 
 

@@ -14,7 +14,7 @@ from mainstem.assets import (
     ExecutionContext,
     definition_of,
     runs_assets,
-    wired_keys_of,
+    wired_keys,
 )
 from mainstem.connections import Connection
 from mainstem.errors import ReplicationFailedError
@@ -101,7 +101,7 @@ def reports(
             yield published.report
     done = {published.stream for published in before}
     streams = [name for name in request.streams if name not in done]
-    wired = wired_keys_of(context.assets_def) if runs_assets(context) else {}
+    wired = context.assets_def.metadata_by_key if runs_assets(context) else {}
     finished: ReplicationFinished | None = None
     if streams:
         wanted = Request(definition, streams, request.overrides, request.debug)
@@ -155,12 +155,13 @@ def _asset_report(
     definition: SlingDefinition,
     report: StreamReport,
     more: Mapping[str, Any],
-    wired: Mapping[dg.AssetKey, dg.AssetKey],
+    wired: Mapping[dg.AssetKey, Mapping[str, Any]],
 ) -> AssetReport:
+    key = definition.specs[report.stream].key
     upstream = definition.source_of(report.stream)
     lineage = None
     if upstream is not None:
-        upstream = wired.get(upstream, upstream)
+        upstream = wired_keys(wired.get(key, {})).get(upstream, upstream)
         lineage = {
             column.name: [dg.TableColumnDep(upstream, source) for source in column.sources]
             for column in report.columns
@@ -169,7 +170,7 @@ def _asset_report(
     metadata = more
     if report.rows and report.seconds:
         metadata = {**more, "rows_per_second": round(report.rows / report.seconds, 1)}
-    return AssetReport(definition.specs[report.stream].key, report, lineage, metadata)
+    return AssetReport(key, report, lineage, metadata)
 
 
 def _configured(context: ExecutionContext, streams: Sequence[str]) -> Sequence[str]:
