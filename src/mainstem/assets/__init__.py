@@ -4,7 +4,13 @@ An adapter describes its assets and turns its tool's results into stream reports
 sees of a run is made here, from those reports, with no branch on which tool they came from.
 """
 
-from mainstem.assets.columns import AssetColumns, StatesColumns, stated_columns
+from mainstem.assets.columns import (
+    AssetColumns,
+    StatesColumns,
+    reported_columns,
+    rows_metadata,
+    stated_columns,
+)
 from mainstem.assets.definition import (
     attach_definition,
     condition_of_policy,
@@ -56,6 +62,8 @@ __all__ = [
     "definition_of",
     "note_of",
     "report_metadata",
+    "reported_columns",
+    "rows_metadata",
     "runs_assets",
     "stated_columns",
     "stated_tables",
