@@ -28,6 +28,7 @@ from mainstem.assets.events import (
     Report,
     runs_assets,
 )
+from mainstem.assets.history import latest_metadata
 from mainstem.assets.metadata import column_metadata, report_metadata, table_metadata
 from mainstem.assets.tables import (
     WIRED,
@@ -60,6 +61,7 @@ __all__ = [
     "condition_of_policy",
     "definition_metadata",
     "definition_of",
+    "latest_metadata",
     "note_of",
     "report_metadata",
     "reported_columns",

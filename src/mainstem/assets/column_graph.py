@@ -65,6 +65,16 @@ class Impact:
     def __bool__(self) -> bool:
         return bool(self.assets)
 
+    def beyond(self, asset: dg.AssetKey) -> Impact:
+        """The same without what is of this asset."""
+        own = f"{asset.to_user_string()}:"
+        return Impact(
+            self.column,
+            [column for column in self.columns if column.asset != asset],
+            [key for key in self.assets if key != asset],
+            [check for check in self.checks if not check.startswith(own)],
+        )
+
     def __str__(self) -> str:
         told = [
             f"{len(found)} {kind}{'' if len(found) == 1 else 's'} ({', '.join(map(_named, found))})"
