@@ -79,7 +79,7 @@ def test_columns_are_those_of_the_warehouse(fetched: "Run") -> None:
 
 def test_columns_are_traced_through_ephemeral_models(fetched: "Run") -> None:
     assert lineage_of(fetched.metadata("customers")) == {
-        "customer_id": ["stg_customers.customer_id", "stg_orders.customer_id"],
+        "customer_id": ["stg_customers.customer_id"],
         "customer_name": ["stg_customers.customer_name"],
         "orders": [],
         "total": ["stg_orders.amount"],
@@ -199,8 +199,11 @@ def test_lineage_that_was_worked_out_is_kept_by_what_it_follows_from(
     kept = tmp_path / "mainstem_column_lineage.json"
     first = json.loads(kept.read_text())
     # What is kept is believed, so it can be told from what is worked out.
-    marked = {digest: {**found, "marked": []} for digest, found in first.items()}
-    kept.write_text(json.dumps(marked))
+    marked = {
+        digest: {**found, "columns": {**found["columns"], "marked": []}}
+        for digest, found in first["found"].items()
+    }
+    kept.write_text(json.dumps({**first, "found": marked}))
     file.write_text(content.replace("name as customer_name", "upper(name) as customer_name"))
     after = planned(file)
     assert "marked" in after["order_days"]
@@ -211,8 +214,16 @@ def test_lineage_that_was_worked_out_is_kept_by_what_it_follows_from(
 def test_lineage_is_worked_out_again_where_nothing_can_be_kept(jaffle: DbtProject, tmp_path: Path) -> None:
     file = tmp_path / "manifest.json"
     file.write_bytes(jaffle.manifest_path.read_bytes())
-    (tmp_path / "mainstem_column_lineage.json").write_text("{ broken")
+    kept = tmp_path / "mainstem_column_lineage.json"
+    kept.write_text("{ broken")
     assert planned(file) == planned(jaffle.manifest_path)
+    # What other rules made of it, and what we never wrote, is worked out again as well.
+    first = json.loads(kept.read_text())
+    odd = {digest: {"columns": {"odd": [["x"]]}, "rows": []} for digest in first["found"]}
+    old = {digest: {**found, "columns": {"old": []}} for digest, found in first["found"].items()}
+    for told in ({**first, "found": odd}, {"rules": "of another version", "found": old}, ["no", "mapping"]):
+        kept.write_text(json.dumps(told))
+        assert planned(file) == planned(jaffle.manifest_path)
     (tmp_path / "mainstem_column_lineage.json").unlink()
     (tmp_path / "mainstem_column_lineage.json").mkdir()
     assert planned(file) == planned(jaffle.manifest_path)

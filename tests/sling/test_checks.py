@@ -323,6 +323,85 @@ def test_a_change_can_be_looked_for_before_the_next_load(shop: Shop) -> None:
     assert metadata["changed"] == {"id": "INTEGER → BIGINT"}
 
 
+def downstream(shop: Shop) -> list[dg.AssetsDefinition]:
+    """A table of names, a chart of it, and one of which nobody tells the columns."""
+
+    def made_of(asset: str, column: str) -> dict[str, Any]:
+        deps = {"label": [dg.TableColumnDep(dg.AssetKey(asset.split("/")), column)]}
+        return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
+
+    @dg.asset(deps=[ORDERS], metadata=made_of("target/main/orders", "name"))
+    def names() -> None: ...
+
+    @dg.asset_check(asset=names, blocking=True)
+    def names_are_good() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    @dg.asset(deps=[names], metadata=made_of("names", "label"))
+    def chart() -> None: ...
+
+    @dg.asset(deps=[ORDERS], metadata=made_of("target/main/orders", "made"))
+    def dates() -> None: ...
+
+    @dg.asset(deps=[ORDERS])
+    def unknown() -> None: ...
+
+    return [names, chart, dates, unknown, names_are_good]
+
+
+def test_a_column_that_is_gone_is_told_before_the_load_with_what_it_breaks(shop: Shop) -> None:
+    assets = [shop.assets("schema_change"), *downstream(shop)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize(assets, instance=instance, resources={"sling": shop.sling}).success
+        shop.run("alter table orders drop column name")
+        again = dg.materialize(
+            assets, instance=instance, resources={"sling": shop.sling}, raise_on_error=False
+        )
+    [check] = [each for each in again.get_asset_check_evaluations() if each.check_name == "schema_change"]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert check.metadata["breaks"].value == {
+        "name": {
+            "assets": ["chart", "names", "unknown"],
+            "columns": ["chart.label", "names.label"],
+            "checks": ["names:names_are_good"],
+        }
+    }
+    kinds = [
+        event.event_type_value
+        for event in again.all_events
+        if event.asset_key == ORDERS or "CHECK" in event.event_type_value
+    ]
+    assert kinds.index("ASSET_CHECK_EVALUATION") < kinds.index("ASSET_MATERIALIZATION")
+
+
+def test_a_blocking_check_keeps_a_stream_from_being_loaded_without_its_column(shop: Shop) -> None:
+    assets = [shop.assets({"schema_change": {"blocking": True}}), *downstream(shop)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize(assets, instance=instance, resources={"sling": shop.sling}).success
+        shop.run("alter table orders drop column name", "insert into orders values (3, '2024-01-03')")
+        stopped = dg.materialize(
+            assets, instance=instance, resources={"sling": shop.sling}, raise_on_error=False
+        )
+    assert not stopped.success
+    assert stopped.get_asset_materialization_events() == []
+    failure = next(event.step_failure_data for event in stopped.all_events if event.is_step_failure)
+    assert failure.user_failure_data is not None
+    told = str(failure.user_failure_data.description)
+    assert "main.orders was not loaded" in told
+    assert "names" in told
+    assert shop.warehouse.query("select id, name from main.loaded order by id") == [(1, "a"), (2, "b")]
+
+
+def test_a_column_of_which_nothing_is_made_is_told_as_a_warning(shop: Shop) -> None:
+    assets = shop.assets({"schema_change": {"blocking": True}}, select=["id", "made"])
+    with dg.DagsterInstance.ephemeral() as instance:
+        shop.materialize(assets, instance=instance)
+        shop.run("alter table orders drop column name")
+        changed, metadata = only(shop.materialize(assets, instance=instance))
+    assert (changed.passed, changed.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert "breaks" not in metadata
+
+
 # `with_checks`.
 
 

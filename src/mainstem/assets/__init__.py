@@ -4,7 +4,13 @@ An adapter describes its assets and turns its tool's results into stream reports
 sees of a run is made here, from those reports, with no branch on which tool they came from.
 """
 
-from mainstem.assets.columns import AssetColumns, StatesColumns, stated_columns
+from mainstem.assets.columns import (
+    AssetColumns,
+    StatesColumns,
+    reported_columns,
+    rows_metadata,
+    stated_columns,
+)
 from mainstem.assets.definition import (
     attach_definition,
     condition_of_policy,
@@ -22,6 +28,7 @@ from mainstem.assets.events import (
     Report,
     runs_assets,
 )
+from mainstem.assets.history import latest_metadata
 from mainstem.assets.metadata import column_metadata, report_metadata, table_metadata
 from mainstem.assets.tables import (
     WIRED,
@@ -54,8 +61,11 @@ __all__ = [
     "condition_of_policy",
     "definition_metadata",
     "definition_of",
+    "latest_metadata",
     "note_of",
     "report_metadata",
+    "reported_columns",
+    "rows_metadata",
     "runs_assets",
     "stated_columns",
     "stated_tables",

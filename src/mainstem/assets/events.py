@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from typing_extensions import Self
 
+from mainstem.assets.columns import rows_metadata
 from mainstem.assets.metadata import report_metadata
 from mainstem.report import StreamReport
 
@@ -43,12 +44,16 @@ class AssetReport:
         report: What was done.
         lineage: For a column's name, the upstream columns that it is made of. ``None`` where unknown.
         metadata: What an enrichment added.
+        rows: The upstream columns that choose its rows.
+        untraced: Why not all columns are traced; ``None`` where they are, or where nobody asked.
     """
 
     key: dg.AssetKey
     report: StreamReport
     lineage: Mapping[str, Sequence[dg.TableColumnDep]] | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[dg.TableColumnDep] = ()
+    untraced: str | None = None
 
     @property
     def subject(self) -> dg.AssetKey:
@@ -58,7 +63,8 @@ class AssetReport:
     @property
     def all_metadata(self) -> dict[str, Any]:
         """The metadata of the asset's event."""
-        return {**report_metadata(self.report, self.lineage), **self.metadata}
+        told = report_metadata(self.report, self.lineage)
+        return {**told, **rows_metadata(self.rows, self.untraced), **self.metadata}
 
     def event(self, *, in_asset: bool) -> AssetEvent:
         """The event that Dagster expects: a result inside an asset, a materialization inside an op."""

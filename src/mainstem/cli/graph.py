@@ -10,7 +10,7 @@ from rich.tree import Tree
 from mainstem.cli.exits import DONE
 from mainstem.cli.output import json_line, show
 from mainstem.graph import explained, wire
-from mainstem.graph.columns import ColumnGraph, ColumnNode, column_graph
+from mainstem.graph.columns import ColumnGraph, ColumnNode, Impact, column_graph
 from mainstem.graph.history import latest_metadata, the_instance
 from mainstem.graph.load import load_definitions
 
@@ -51,36 +51,55 @@ def explain_graph(module: str | None, file: str | None, *, as_json: bool) -> int
 
 
 def show_lineage(column: str, module: str | None, file: str | None, *, down: bool, as_json: bool) -> int:
-    """Show what a column is made of, or what is made of it, as a tree."""
+    """Show what a column is made of, or what is made of it, as a tree; and where that is not all known."""
     graph = _graph(module, file)
     found = graph.find(column)
     node = graph.downstream(found) if down else graph.upstream(found)
+    shown = {found.asset, *(each.asset for each in node.columns())}
+    untraced = graph.untraced([*shown, *graph.readers(found)] if down else shown)
     if as_json:
-        json_line(_data(node))
-    else:
-        show(_tree(node))
+        reasons = {key.to_user_string(): why for key, why in untraced.items()}
+        json_line({**_data(node), "untraced": reasons})
+        return DONE
+    show(_tree(node))
+    for key, why in untraced.items():
+        told = "may depend on it" if key not in shown else "may be made of all columns that it reads"
+        show(Text(f"{key.to_user_string()}: {told}, for {why}", style="yellow"))
     return DONE
 
 
 def show_impact(column: str, module: str | None, file: str | None, *, as_json: bool) -> int:
     """List what depends on a column: columns, assets, checks."""
     graph = _graph(module, file)
-    found = graph.find(column)
-    columns = sorted({str(each) for each in graph.downstream(found).columns()})
-    named = {each.asset for each in graph.downstream(found).columns()}
-    readers = graph.readers(found)
-    assets = sorted({key.to_user_string() for key in [*named, *readers]})
-    checks = sorted(
-        f"{key.to_user_string()}:{check}" for key in [*named, *readers] for check in graph.checks.get(key, ())
-    )
+    impact = graph.impact(graph.find(column))
     if as_json:
-        json_line({"column": str(found), "columns": columns, "assets": assets, "checks": checks})
+        json_line(_impact_data(impact))
         return DONE
-    for title, listed in (("columns", columns), ("assets", assets), ("checks", checks)):
-        show(Text(f"{len(listed)} {title}", style="bold"))
-        for each in listed:
-            show(Text(f"  {each}"))
+    _show_impact(graph, impact)
     return DONE
+
+
+def _impact_data(impact: Impact) -> dict[str, Any]:
+    return {
+        "column": str(impact.column),
+        "columns": [str(each) for each in impact.columns],
+        "assets": [key.to_user_string() for key in impact.assets],
+        "checks": list(impact.checks),
+    }
+
+
+def _show_impact(graph: ColumnGraph, impact: Impact, indent: str = "") -> None:
+    assets = [Text.assemble(key.to_user_string(), (_kinds(graph, key), "dim")) for key in impact.assets]
+    columns, checks = ([Text(str(each)) for each in listed] for listed in (impact.columns, impact.checks))
+    for title, listed in (("columns", columns), ("assets", assets), ("checks", checks)):
+        show(Text(f"{indent}{len(listed)} {title}", style="bold"))
+        for each in listed:
+            show(Text.assemble(f"{indent}  ", each))
+
+
+def _kinds(graph: ColumnGraph, key: Any) -> str:
+    kinds = sorted(graph.specs[key].kinds) if key in graph.specs else []
+    return f" ({', '.join(kinds)})" if kinds else ""
 
 
 def _graph(module: str | None, file: str | None) -> ColumnGraph:

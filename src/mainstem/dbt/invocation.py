@@ -7,7 +7,6 @@ import shlex
 import subprocess
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -240,9 +239,18 @@ class DbtCliInvocation:
         self._columns.learn(event)
         for report in reports_of(event, self._nodes):
             if self._traces and isinstance(report, AssetReport):
-                yield replace(report, lineage=self._columns.lineage(event))
+                yield self._traced(report, event)
             else:
                 yield report
+
+    def _traced(self, report: AssetReport, event: DbtCliEventMessage) -> AssetReport:
+        traced = self._columns.traced(report, event)
+        if traced.untraced is not None:
+            dg.get_dagster_logger().warning(
+                f"Not all columns of {report.report.stream} are traced: {traced.untraced}. "
+                "They count as made of all columns of the tables that it reads."
+            )
+        return traced
 
     def _read(self) -> Iterator[DbtCliEventMessage]:
         """Read dbt's output once, from start to end. Where that is cut short, dbt is ended."""

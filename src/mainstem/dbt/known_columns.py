@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mainstem.assets import ExecutionContext
+from mainstem.assets import AssetReport, ExecutionContext
 from mainstem.dbt.manifest import node_of, parents_of, upstream_ids
 from mainstem.dbt.messages import DbtCliEventMessage
 from mainstem.dbt.nodes import RunNodes
 from mainstem.dbt.props import relation_parts
 
 if TYPE_CHECKING:
-    from mainstem.dbt.lineage import Table
+    from mainstem.dbt.lineage import Origin, Table
 
 __all__ = ["KnownColumns", "around_selected"]
 
@@ -50,30 +51,32 @@ class KnownColumns:
         for unique_id, columns in told.items():
             self._columns[unique_id] = [name for name, _ in columns]
 
-    def lineage(self, event: DbtCliEventMessage) -> dict[str, list[dg.TableColumnDep]]:
-        """Return the upstream columns that each column of a node is made of, as far as its SQL tells."""
+    def traced(self, report: AssetReport, event: DbtCliEventMessage) -> AssetReport:
+        """Return the report of a node with the lineage of its columns, as far as its SQL tells it."""
         if event.unique_id is None or not event.has_column_lineage_metadata:
-            return {}
+            return report
         # It takes a while to import, and only those who ask for lineage wait for it.
-        from mainstem.dbt.lineage import column_lineage, dialect_of  # noqa: PLC0415
+        from mainstem.dbt.lineage import dialect_of, trace_query  # noqa: PLC0415
 
         manifest = self._nodes.manifest
         parents = upstream_ids(manifest, node_of(manifest, event.unique_id))
-        found = column_lineage(
+        found = trace_query(
             event.found["sql"],
             dialect=dialect_of((manifest.get("metadata") or {}).get("adapter_type")),
-            # An incremental model may read itself, which is no news.
-            tables=[self._table(uid) for uid in {*parents, event.unique_id}],
+            # An incremental model may read itself.
+            tables=[self._table(uid) for uid in dict.fromkeys([*parents, event.unique_id])],
             columns=[name for name, _ in event.found["columns"]],
+            own=event.unique_id,
         )
-        return {
-            column: [
-                dg.TableColumnDep(self._nodes.key(origin.unique_id), origin.column)
-                for origin in origins
-                if origin.unique_id != event.unique_id
-            ]
-            for column, origins in found.items()
-        }
+        return replace(
+            report,
+            lineage={column: self._deps(origins) for column, origins in found.columns.items()},
+            rows=self._deps(found.rows),
+            untraced="; ".join(found.problems) or None,
+        )
+
+    def _deps(self, origins: Iterable[Origin]) -> list[dg.TableColumnDep]:
+        return [dg.TableColumnDep(self._nodes.key(origin.unique_id), origin.column) for origin in origins]
 
     def _table(self, unique_id: str) -> Table:
         from mainstem.dbt.lineage import Table  # noqa: PLC0415

@@ -12,25 +12,29 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from mainstem._version import __version__
 from mainstem.dbt.fastjson import loads
-from mainstem.dbt.lineage import Table, column_lineage, dialect_of
+from mainstem.dbt.lineage import Origin, QueryLineage, Table, dialect_of, trace_query
 from mainstem.dbt.manifest import Manifest, Node, is_asset_id, node_of, upstream_ids
 from mainstem.dbt.props import relation_parts
 
 __all__ = ["PlannedLineage"]
 
 _CACHE = "mainstem_column_lineage.json"
+# What was worked out by other rules is worked out again. The last number counts changes of ours.
+_RULES = f"mainstem {__version__}, sqlglot {version('sqlglot')}, 2"
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _CONFIG = re.compile(r"\{\{-?\s*config\s*\((?:[^{}]|\{[^{}]*\})*\)\s*-?\}\}")
 _REFERENCE = re.compile(
     r"""\{\{-?\s*(ref|source)\s*\(\s*['"](\w+)['"]\s*(?:,\s*['"](\w+)['"]\s*)?\)\s*-?\}\}"""
 )
 _JINJA = re.compile(r"\{[{%#]")
-
-Lineage = Mapping[str, Sequence[tuple[str, str]]]
+# What has more columns than its query, or may have kept some of an older one.
+_ADDS_COLUMNS = frozenset({"snapshot", "incremental"})
 
 
 class PlannedLineage:
@@ -47,15 +51,24 @@ class PlannedLineage:
         self._manifest = manifest
         self._dialect = dialect_of((manifest.get("metadata") or {}).get("adapter_type"))
         self._file = folder / _CACHE if folder else None
-        self._kept: dict[str, Any] = self._load()
+        self._kept: Mapping[str, Any] = self._load()
         self._used: dict[str, Any] = {}
-        self._of: dict[str, Lineage] = {}
+        self._of: dict[str, QueryLineage] = {}
 
-    def of(self, unique_id: str) -> Lineage:
-        """Return the upstream columns of each column of a node, as unique ids and names, as far as known."""
-        if unique_id not in self._of:
-            self._of[unique_id] = {}  # whoever is upstream of itself
-            self._of[unique_id] = self._find(unique_id)
+    def of(self, unique_id: str) -> QueryLineage:
+        """Return the lineage of a node, as far as it is known. That of a source has no columns."""
+        waiting, entered = [unique_id], set()
+        while waiting:
+            top = waiting[-1]
+            above = self._parents(top) if top not in self._of and top not in entered else []
+            entered.add(top)
+            missing = [parent for parent in above if parent not in self._of and parent not in entered]
+            if missing:
+                waiting += missing
+                continue
+            waiting.pop()
+            if top not in self._of:
+                self._of[top] = self._find(top)
         return self._of[unique_id]
 
     def save(self) -> None:
@@ -64,41 +77,53 @@ class PlannedLineage:
             return
         own = self._file.with_name(f"{_CACHE}-{uuid.uuid4().hex[:8]}")
         with suppress(OSError):
-            own.write_text(json.dumps(self._used), encoding="utf-8")
+            own.write_text(json.dumps({"rules": _RULES, "found": self._used}), encoding="utf-8")
             own.replace(self._file)
 
-    def _load(self) -> dict[str, Any]:
+    def _load(self) -> Mapping[str, Any]:
         with suppress(OSError, ValueError):
-            kept = loads(self._file.read_bytes()) if self._file else {}
-            return kept if isinstance(kept, dict) else {}
+            kept = loads(self._file.read_bytes()) if self._file else None
+            if isinstance(kept, dict) and kept.get("rules") == _RULES and isinstance(kept.get("found"), dict):
+                found: Mapping[str, Any] = kept["found"]
+                return found
         return {}
 
-    def _find(self, unique_id: str) -> Lineage:
+    def _parents(self, unique_id: str) -> Sequence[str]:
+        return upstream_ids(self._manifest, node_of(self._manifest, unique_id))
+
+    def _find(self, unique_id: str) -> QueryLineage:
         node = node_of(self._manifest, unique_id)
+        if node["resource_type"] in {"source", "seed"}:
+            return QueryLineage(complete=False)
         sql = self._sql(node)
         if sql is None:
-            return {}
-        parents = upstream_ids(self._manifest, node)
-        tables = [self._table(parent) for parent in parents]
+            why = "is in Jinja" if node.get("language", "sql") == "sql" else "is not SQL"
+            return QueryLineage(complete=False, problems=[f"what it is made by {why} before it has run"])
+        tables = [self._table(parent) for parent in self._parents(unique_id)]
+        if unique_id not in {table.unique_id for table in tables}:
+            tables.append(self._own(node))
         queries = dict(self._queries(node))
         said = json.dumps([sql, queries, [vars(table) for table in tables], self._dialect])
         digest = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
-        found = self._kept.get(digest)
+        found = _decoded(self._kept.get(digest))
         if found is None:
-            traced = column_lineage(sql, dialect=self._dialect, tables=tables, queries=queries)
-            found = {
-                column: [[origin.unique_id, origin.column] for origin in origins]
-                for column, origins in traced.items()
-            }
-        self._used[digest] = found
-        return {column: [(uid, name) for uid, name in origins] for column, origins in found.items()}
+            found = trace_query(sql, dialect=self._dialect, tables=tables, queries=queries, own=unique_id)
+        self._used[digest] = _encoded(found)
+        return found
 
     def _table(self, unique_id: str) -> Table:
         node = node_of(self._manifest, unique_id)
+        found = self._of.get(unique_id, QueryLineage(complete=False))
+        kind = (node.get("config") or {}).get("materialized")
+        complete = found.complete and not found.problems and not {kind, node["resource_type"]} & _ADDS_COLUMNS
+        # Of a table that no query makes, the project tells some of the columns, if it does.
+        columns = list(found.columns) or [str(column) for column in node.get("columns") or ()]
         database, schema, name = relation_parts(node)
-        # Of a table that no query makes, the project tells the columns, if it does.
-        columns = list(self.of(unique_id)) or [str(column) for column in node.get("columns") or ()]
-        return Table(unique_id, name, schema, database, columns or None)
+        return Table(unique_id, name, schema, database, columns or None, complete)
+
+    def _own(self, node: Node) -> Table:
+        database, schema, name = relation_parts(node)
+        return Table(node["unique_id"], name, schema, database)
 
     def _queries(self, node: Node) -> Iterator[tuple[str, str]]:
         """Yield the queries of the ephemeral models that a node reads, by the name that they have in it."""
@@ -136,3 +161,27 @@ def _relation(match: re.Match[str], parents: Sequence[Node]) -> str | None:
 
 def _inner_name(node: Node) -> str:
     return f"__dbt__cte__{node['name']}"
+
+
+def _encoded(found: QueryLineage) -> Mapping[str, Any]:
+    columns = {name: [[each.unique_id, each.column] for each in own] for name, own in found.columns.items()}
+    rows = [[each.unique_id, each.column] for each in found.rows]
+    return {
+        "columns": columns,
+        "rows": rows,
+        "complete": found.complete,
+        "problems": list(found.problems),
+    }
+
+
+def _decoded(kept: Any) -> QueryLineage | None:
+    """What was kept; ``None`` where it is not what we write."""
+    with suppress(TypeError, ValueError, KeyError, AttributeError):
+        columns = {str(name): _origins(own) for name, own in kept["columns"].items()}
+        problems = [str(each) for each in kept["problems"]]
+        return QueryLineage(columns, _origins(kept["rows"]), kept["complete"] is True, problems)
+    return None
+
+
+def _origins(kept: Any) -> Sequence[Origin]:
+    return [Origin(str(unique_id), str(column)) for unique_id, column in kept]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,6 +14,9 @@ from mainstem.dbt.project import DbtProject
 from mainstem.dbt.selection import DbtSelection, selected_ids
 from mainstem.dbt.translator import UNIQUE_ID, DagsterDbtTranslator, key_of, save_lineage, spec_of
 from mainstem.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mainstem.dbt.lineage import Origin
 
 __all__ = ["DbtDefinition", "build_specs", "definition_behind"]
 
@@ -63,14 +67,15 @@ class DbtDefinition:
         for spec in specs:
             uid = spec.metadata.get(UNIQUE_ID)
             if uid is not None:
-                columns = planned.of(uid).items()
-                lineage = {
-                    name: [dg.TableColumnDep(self.key(other), column) for other, column in origins]
-                    for name, origins in columns
-                }
-                found[spec.key] = AssetColumns(lineage)
+                own = planned.of(uid)
+                lineage = {column: self._deps(origins) for column, origins in own.columns.items()}
+                why = "; ".join(own.problems) or None
+                found[spec.key] = AssetColumns(lineage, rows=self._deps(own.rows), untraced=why)
         planned.save()
         return found
+
+    def _deps(self, origins: Iterable[Origin]) -> list[dg.TableColumnDep]:
+        return [dg.TableColumnDep(self.key(origin.unique_id), origin.column) for origin in origins]
 
 
 def definition_behind(assets_def: dg.AssetsDefinition) -> DbtDefinition | None:

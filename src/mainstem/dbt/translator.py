@@ -337,8 +337,11 @@ def _column_lineage(
     if memory.lineage is None:
         memory.lineage = PlannedLineage(manifest, getattr(manifest, "folder", None))
     deps = {
-        column: [dg.TableColumnDep(key_of(translator, manifest, uid, project), name) for uid, name in origins]
-        for column, origins in memory.lineage.of(unique_id).items()
+        column: [
+            dg.TableColumnDep(key_of(translator, manifest, each.unique_id, project), each.column)
+            for each in origins
+        ]
+        for column, origins in memory.lineage.of(unique_id).columns.items()
     }
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)} if deps else {}
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from typing import Any
 
 import dagster as dg
 
+from mainstem.assets import latest_metadata
 from mainstem.errors import ConfigError
 
 __all__ = ["latest_metadata", "the_instance"]
@@ -34,15 +33,3 @@ def the_instance(*, needed: bool = True) -> Iterator[dg.DagsterInstance | None]:
         return
     with dg.DagsterInstance.get() as instance:
         yield instance
-
-
-def latest_metadata(instance: dg.DagsterInstance | None) -> Any:
-    """Return a function that gives the metadata of an asset's latest materialization, or observation."""
-
-    @cache
-    def latest(key: dg.AssetKey) -> Mapping[str, Any]:
-        event = instance.get_latest_materialization_event(key) if instance is not None else None
-        found = event.asset_materialization if event else None
-        return found.metadata if found else {}
-
-    return latest

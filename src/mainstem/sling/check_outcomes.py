@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
+from mainstem.assets.column_graph import Impact
 from mainstem.endpoints import Query, Source, Target
 from mainstem.errors import ConfigError
 from mainstem.reconcile import OneOf, Reconciliation, reconcile_stream
@@ -18,7 +19,7 @@ from mainstem.replication import Replication, Stream
 from mainstem.sling.check_settings import CheckSetting
 from mainstem.types import cast_values
 
-__all__ = ["Outcome", "compared_columns", "freshness", "reconciliation"]
+__all__ = ["Outcome", "changed_columns", "compared_columns", "freshness", "reconciliation"]
 
 Columns = Mapping[str, str]
 
@@ -116,16 +117,46 @@ def freshness(
     return Outcome(age <= setting.within, told, metadata)
 
 
-def compared_columns(before: Columns | None, now: Columns) -> Outcome:
+def compared_columns(
+    setting: CheckSetting,
+    before: Columns | None,
+    now: Columns,
+    impacts: Callable[[Sequence[str]], Mapping[str, Impact]],
+) -> Outcome:
     """Compare the source's columns to those that it had when the target was made before.
 
+    A column that is gone, and that something is made of, is an error, unless another severity was asked for.
+
     Args:
+        setting: How bad a change is.
         before: The types by name; ``None`` where nobody kept them.
         now: The same now.
+        impacts: For columns of the source, what depends on each.
     """
     if before is None:
         return Outcome(True, f"There are {len(now)} columns, and nothing to compare them to yet.")
-    changes = {
+    changes = changed_columns(before, now)
+    found = {what: columns for what, columns in changes.items() if columns}
+    told = "; ".join(f"{what}: {', '.join(columns)}" for what, columns in found.items())
+    metadata = {what: dg.MetadataValue.json(columns) for what, columns in found.items()}
+    broken = {name: impact for name, impact in impacts(list(changes["removed"])).items() if impact}
+    if not broken:
+        said = f"{told}." if told else f"The {len(now)} columns are as they were."
+        return Outcome(not found, said, metadata)
+    lines = "".join(f"\n  {name}: {impact}" for name, impact in broken.items())
+    metadata["breaks"] = dg.MetadataValue.json({name: _impact(impact) for name, impact in broken.items()})
+    severity = None if setting.chosen else dg.AssetCheckSeverity.ERROR
+    return Outcome(False, f"{told}. What is gone breaks what depends on it:{lines}", metadata, severity)
+
+
+def changed_columns(before: Columns, now: Columns) -> Mapping[str, Columns]:
+    """What has become of columns: those ``added``, ``removed`` and ``changed``, with their types.
+
+    Args:
+        before: The types by name.
+        now: The same now.
+    """
+    return {
         "added": {name: kind for name, kind in now.items() if name not in before},
         "removed": {name: kind for name, kind in before.items() if name not in now},
         "changed": {
@@ -134,10 +165,14 @@ def compared_columns(before: Columns | None, now: Columns) -> Outcome:
             if name in before and before[name] != kind
         },
     }
-    found = {what: columns for what, columns in changes.items() if columns}
-    told = "; ".join(f"{what}: {', '.join(columns)}" for what, columns in found.items())
-    metadata = {what: dg.MetadataValue.json(columns) for what, columns in found.items()}
-    return Outcome(not found, f"{told}." if told else f"The {len(now)} columns are as they were.", metadata)
+
+
+def _impact(impact: Impact) -> Mapping[str, Any]:
+    return {
+        "assets": [key.to_user_string() for key in impact.assets],
+        "columns": [str(column) for column in impact.columns],
+        "checks": list(impact.checks),
+    }
 
 
 def _told(found: Reconciliation) -> str:

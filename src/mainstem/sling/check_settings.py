@@ -40,7 +40,8 @@ class CheckSetting:
     Attributes:
         kind: ``reconciliation``, ``freshness`` or ``schema_change``. It is the check's name, too.
         severity: How bad it is where it does not hold.
-        blocking: What is downstream waits for it, in the same run.
+        chosen: That severity was asked for.
+        blocking: What is downstream waits for it, in the same run; and the load, where it comes before that.
         compare: What a reconciliation compares.
         within: How old the newest row may be.
         column: The column that tells a row's age, by its name in the source; ``None`` for the update key.
@@ -48,6 +49,7 @@ class CheckSetting:
 
     kind: str
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    chosen: bool = False
     blocking: bool = False
     compare: frozenset[Comparison] = frozenset(Comparison)
     within: timedelta | None = None
@@ -136,6 +138,7 @@ def _setting(kind: str, options: Any, stream: Stream) -> CheckSetting:
     return CheckSetting(
         kind=kind,
         severity=severity,
+        chosen="severity" in options,
         blocking=bool(options.get("blocking", False)),
         compare=_compared(options.get("compare"), stream),
         within=_within(kind, options, stream),

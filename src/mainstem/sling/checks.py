@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from mainstem.assets import CheckReport, ExecutionContext, definition_of, runs_assets
+from mainstem.assets import CheckReport, ExecutionContext, definition_of, runs_assets, wired_keys_of
+from mainstem.assets.column_graph import GraphColumn, Impact
+from mainstem.assets.run_graph import columns_around
 from mainstem.connections import Connection
 from mainstem.endpoints import Source, Target, open_source, open_target
 from mainstem.errors import ConfigError, MainstemError
@@ -23,9 +26,10 @@ from mainstem.sling.overrides import Overrides, overridden
 from mainstem.sling.partition_slices import PartitionedRun, partitioned_run
 from mainstem.sling.reading import described
 
-__all__ = ["Checks"]
+__all__ = ["Checks", "columns_before"]
 
 _COLUMNS = "source_columns"
+_ERROR = dg.AssetCheckSeverity.ERROR
 _Ends = tuple[Source, Target]
 
 
@@ -52,6 +56,9 @@ class Checks:
         self._overrides = overrides
         self._requested: list[Any] = []
         self._columns: dict[str, tuple[Columns | None, Columns]] = {}
+        self._told: set[tuple[str, str]] = set()
+        #: By the streams that may not be loaded, why.
+        self.stopped: dict[str, str] = {}
 
     def request(self, checks: Sequence[Any]) -> None:
         """Have these carried out for every stream of the run, besides those that the document asks for.
@@ -78,6 +85,37 @@ class Checks:
             return {}
         return {_COLUMNS: dg.MetadataValue.json(dict(now))}
 
+    def before_load(self, streams: Sequence[str]) -> Iterator[CheckReport]:
+        """Look at the columns of the source before they are loaded, where that is a check of this run.
+
+        A stream whose check is blocking, and finds an error, is among the `stopped` ones after that. What
+        cannot be looked at now is left to the load, which tells it better.
+
+        Args:
+            streams: The streams that are to be loaded.
+        """
+        wanted = {
+            name: setting
+            for name in streams
+            for setting in self._wanted(name, in_run=True)
+            if setting.kind == SCHEMA_CHANGE
+        }
+        if not wanted:
+            return
+        with ExitStack() as opened:
+            try:
+                source = opened.enter_context(open_source(self._found(0)))
+            except MainstemError:
+                return
+            for name, setting in wanted.items():
+                with suppress(MainstemError):
+                    outcome = self._of_columns(setting, name, source)
+                    report = self._report(name, setting, outcome)
+                    self._told.add((name, SCHEMA_CHANGE))
+                    if setting.blocking and not report.passed and report.severity == _ERROR:
+                        self.stopped[name] = outcome.told
+                    yield report
+
     def reports(self, streams: Sequence[str], failed: Collection[str]) -> Iterator[CheckReport]:
         """Carry the checks out. One that cannot be is told as one that does not hold.
 
@@ -88,7 +126,7 @@ class Checks:
         wanted = {
             name: settings
             for name in self._definition.streams
-            if name not in failed and (settings := self._wanted(name, in_run=name in streams))
+            if name not in failed and (settings := self._left(name, in_run=name in streams))
         }
         if not wanted:
             return
@@ -120,7 +158,7 @@ class Checks:
             if isinstance(ends, MainstemError):
                 raise ends
             if setting.kind == SCHEMA_CHANGE:
-                return compared_columns(*self._compared(stream.name, ends[0]))
+                return self._of_columns(setting, stream.name, ends[0])
             if setting.kind == FRESHNESS:
                 return freshness(setting, replication, stream, ends, datetime.now(timezone.utc))
             run = partitioned_run(self._context, self._definition.stream_with_meta(stream.name))
@@ -128,6 +166,22 @@ class Checks:
             return replace(outcome, metadata={**outcome.metadata, **_of_partitions(run)})
         except MainstemError as error:
             return Outcome(False, f"It could not be checked: {error}")
+
+    def _of_columns(self, setting: CheckSetting, name: str, source: Source) -> Outcome:
+        before, now = self._compared(name, source)
+        return compared_columns(setting, before, now, partial(self._impacts, name))
+
+    def _impacts(self, name: str, columns: Sequence[str]) -> Mapping[str, Impact]:
+        """What depends on columns of a stream's source, in the whole graph."""
+        key = self._definition.source_of(name)
+        if not columns or key is None:
+            return {}
+        wired = wired_keys_of(self._context.assets_def) if runs_assets(self._context) else {}
+        graph = columns_around(self._context)
+        found = {each: graph.impact(GraphColumn(wired.get(key, key), each)) for each in columns}
+        # That the target itself has it no more is what was told already.
+        own = self._definition.specs[name].key
+        return {each: impact.beyond(own) for each, impact in found.items()}
 
     # What is asked for.
 
@@ -156,6 +210,11 @@ class Checks:
             setting for kind, setting in asked.items() if kind in chosen or (in_run and kind not in declared)
         ]
 
+    def _left(self, name: str, *, in_run: bool) -> Sequence[CheckSetting]:
+        """What is wanted, and was not told before the load."""
+        wanted = self._wanted(name, in_run=in_run)
+        return [setting for setting in wanted if (name, setting.kind) not in self._told]
+
     # Where it is found.
 
     def _compared(self, name: str, source: Source) -> tuple[Columns | None, Columns]:
@@ -170,9 +229,7 @@ class Checks:
     def _columns_before(self, name: str) -> Columns | None:
         event = self._context.instance.get_latest_materialization_event(self._definition.specs[name].key)
         made = event.asset_materialization if event else None
-        kept = made.metadata.get(_COLUMNS) if made else None
-        found: Any = kept.value if kept is not None else None
-        return {str(column): str(kind) for column, kind in found.items()} if isinstance(found, dict) else None
+        return columns_before(made.metadata if made else {})
 
     def _opened(self, opened: ExitStack) -> _Ends | MainstemError:
         try:
@@ -196,3 +253,10 @@ def _of_partitions(run: PartitionedRun | None) -> Mapping[str, Any]:
         return {}
     keys = list(run.parts)
     return {"partition": keys[0]} if len(keys) == 1 else {"partitions": dg.MetadataValue.json(keys)}
+
+
+def columns_before(metadata: Mapping[str, Any]) -> Columns | None:
+    """The columns that a stream's source had, by the metadata of a load; ``None`` where it has none."""
+    kept = metadata.get(_COLUMNS)
+    found: Any = kept.value if kept is not None else None
+    return {str(column): str(kind) for column, kind in found.items()} if isinstance(found, dict) else None

@@ -104,6 +104,9 @@ def reports(
     wired = context.assets_def.metadata_by_key if runs_assets(context) else {}
     finished: ReplicationFinished | None = None
     if streams:
+        yield from checks.before_load(streams)
+        streams = [name for name in streams if name not in checks.stopped]
+    if streams:
         wanted = Request(definition, streams, request.overrides, request.debug)
         with closing(runner.run(wanted)) as events:
             for event in events:
@@ -119,7 +122,7 @@ def reports(
     failures = finished.failures if finished else ()
     skipped = finished.skipped if finished else ()
     # The engine has let go of both databases by now.
-    lost = {*(failure.stream for failure in failures), *skipped}
+    lost = {*(failure.stream for failure in failures), *skipped, *checks.stopped}
     yield from checks.reports(request.streams, lost)
     yield from constraints.others(
         [name for name in streams if name not in lost], lost, selected_checks(context)
@@ -128,7 +131,19 @@ def reports(
     if finished and failures:
         names = [report.stream for report in finished.reports]
         error = ReplicationFailedError(failures, names, skipped)
-        raise dg.Failure(description=str(error)) from error
+        raise dg.Failure(description=f"{error}{_stopped(checks)}") from error
+    if checks.stopped:
+        raise dg.Failure(description=_stopped(checks).strip())
+
+
+def _stopped(checks: Checks) -> str:
+    """Which streams were not loaded, and why."""
+    told = [
+        f"\n{name} was not loaded, for its schema_change is blocking: {why}"
+        for name, why in checks.stopped.items()
+    ]
+    hint = "\nTo load it all the same, run it without that check, or take `blocking` from it."
+    return "".join([*told, hint]) if told else ""
 
 
 def selected_checks(context: ExecutionContext) -> Collection[dg.AssetCheckKey]:
