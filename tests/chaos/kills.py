@@ -34,8 +34,8 @@ from mainstem.testing.postgres import EmbeddedPostgres
 __all__ = ["Outcome", "chaos", "routes_of"]
 
 _WARM = ("duckdb", "postgres", "mysql")
-# A process lives for a part of a run or for a few, however long one takes on this machine: at first for so many
-# times as long as the first one took, longer where no run comes to its end, and shorter where several do.
+# A process lives for a part of a run or for a few, however long one takes here: at first for so many times as
+# long as the first one took, longer where no run comes to its end, and shorter where several do.
 _RUNS, _LONGER, _SHORTER = 2.0, 1.2, 0.85
 _MANY = 2
 _PAUSE_SECONDS = 0.004
