@@ -28,9 +28,7 @@ os.environ.setdefault("MAINSTEM_SEED", str(secrets.randbelow(1_000_000)))
 
 def pytest_report_header() -> str:
     """Say how to run the same sample again."""
-    return (
-        f"MAINSTEM_SEED={os.environ['MAINSTEM_SEED']} samples the conformance suite; MAINSTEM_ALL=1 runs all"
-    )
+    return f"MAINSTEM_SEED={os.environ['MAINSTEM_SEED']} samples the long matrices; MAINSTEM_ALL=1 runs all"
 
 
 @pytest.fixture(scope="session")

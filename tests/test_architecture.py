@@ -59,17 +59,8 @@ MAY_IMPORT = {
     # Batches that are read while others are written.
     "ahead": set(),
     "transfer": PLANNING
-    | {
-        "faults",
-        "strategies",
-        "settings",
-        "transform",
-        "constraint",
-        "quarantine",
-        "state",
-        "hooking",
-        "ahead",
-    },
+    | {"strategies", "settings", "transform", "constraint", "quarantine", "state", "hooking", "ahead"}
+    | {"faults"},
     # A run for the user's own monitoring.
     "telemetry": {"errors", "events", "report"},
     # Streams through an open source and target, with their attempts; which stream is next; several at once.

@@ -14,12 +14,14 @@ import random
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.routes import TABLES, Route, Run, opened_for_writing
 
@@ -32,10 +34,9 @@ from mainstem.testing.postgres import EmbeddedPostgres
 __all__ = ["Outcome", "chaos", "routes_of"]
 
 _WARM = ("duckdb", "postgres", "mysql")
-# A process lives for a part of a run or for a few, however long one takes on this machine: lives get longer
-# where no run comes to its end, and shorter where several do.
-_LIFE_SECONDS = 0.4
-_LONGER, _SHORTER = 1.2, 0.85
+# A process lives for a part of a run or for a few, however long one takes here: at first for so many times as
+# long as the first one took, longer where no run comes to its end, and shorter where several do.
+_RUNS, _LONGER, _SHORTER = 2.0, 1.2, 0.85
 _MANY = 2
 _PAUSE_SECONDS = 0.004
 _ROWS = 5
@@ -102,7 +103,7 @@ def chaos(route: Route, kills: int, seed: int) -> Outcome:
     chance = random.Random(seed)  # noqa: S311 - chaos, no secret
     route.make()
     with _written(route, seed) if route.is_shared else _left_alone():
-        longest = _LIFE_SECONDS
+        longest = _RUNS * _one_life(route, None, chance.getrandbits(30), outcome)
         while outcome.kills < kills:
             before = outcome.runs
             _one_life(route, chance.uniform(0.0, longest), chance.getrandbits(30), outcome)
@@ -138,32 +139,47 @@ def _left_alone() -> Iterator[None]:
     yield
 
 
-def _one_life(route: Route, seconds: float, seed: int, outcome: Outcome) -> None:
-    """A process that replicates over and over, until it is killed."""
+def _one_life(route: Route, seconds: float | None, seed: int, outcome: Outcome) -> float:
+    """A process that replicates over and over, until it is killed: then, or when its first run has ended.
+
+    Returns:
+        How many seconds it lived.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, *(f"mainstem.endpoints.{name}" for name in _WARM)])
     told, telling = context.Pipe(duplex=False)
     process = context.Process(target=_live, args=(route, seed, telling))
     process.start()
     telling.close()
+    last: Point | None = None
     try:
         # From the moment at which it begins, however long the machine took to get there.
         told.recv()
-        process.join(seconds)
+        began = time.monotonic()
+        while seconds is None and outcome.runs == 0:
+            last = _take(told.recv(), outcome)
+        process.join(seconds if seconds is not None else 0.0)
+        lived = time.monotonic() - began
         process.kill()
-        last = None
         while True:
-            said = told.recv()
-            last = said if isinstance(said, Point) else None
-            outcome.runs += said == _DONE
-            if last is None and said != _DONE:
-                outcome.wrong.append(f"a run failed: {said}")
+            last = _take(told.recv(), outcome)
     except EOFError:
         process.join()
     finally:
         told.close()
     outcome.kills += 1
     outcome.at[last.value if last else None] += 1
+    return lived
+
+
+def _take(said: Any, outcome: Outcome) -> Point | None:
+    """Note what a process said; the boundary that it has come by."""
+    if isinstance(said, Point):
+        return said
+    outcome.runs += said == _DONE
+    if said != _DONE:
+        outcome.wrong.append(f"a run failed: {said}")
+    return None
 
 
 def _live(route: Route, seed: int, telling: Pipe) -> None:

@@ -100,8 +100,9 @@ class _DeltaTables(LakeTables):
             raise EndpointError(
                 f"{self._name}: only a folder of this machine can be listed.", hint="Name the table."
             )
-        logs = sorted(Path(self._root).glob("*/*/_delta_log"))
-        return [Relation(log.parent.parent.name, log.parent.name) for log in logs]
+        # A table is there with its first commit, and a write that failed may leave an empty log.
+        logs = {commit.parent for commit in Path(self._root).glob("*/*/_delta_log/[0-9]*")}
+        return [Relation(log.parent.parent.name, log.parent.name) for log in sorted(logs)]
 
     @override
     def version(self, table: Relation) -> str | None:
