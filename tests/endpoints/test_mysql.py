@@ -618,6 +618,27 @@ def test_a_target_that_hangs_up_is_tidied_by_another_connection(database: Databa
     assert database.tables() == []
 
 
+def test_a_run_that_lost_its_connection_drops_nothing_of_the_one_that_followed(database: Database) -> None:
+    """Its lock went with the connection, and the staging table's name is the other's by now."""
+    (batch,) = pa.table({"id": [1]}).to_batches()
+    target = database.relation()
+
+    def lose(one: MySQL, two: MySQL, following: ExitStack) -> Any:
+        with one.locked(target), one.stage(target, batch.schema) as lost:
+            ((own,),) = one.rows("select connection_id()")
+            database.execute(f"kill connection {own}")
+            following.enter_context(two.locked(target))
+            staging = following.enter_context(two.stage(target, batch.schema))
+            staging.write(batch)
+            with pytest.raises(ConnectError, match="broke"):
+                lost.complete()
+        return staging
+
+    with database.opened() as one, database.opened() as two, ExitStack() as following:
+        assert lose(one, two, following).complete() == 1
+    assert database.tables() == []
+
+
 def test_a_read_that_is_left_early_ends_at_the_server_too(database: Database) -> None:
     sql = "select a.seq as i, repeat('x', 1000) as v from seq_1_to_1000000 as a, seq_1_to_1000 as b"
     with database.opened() as endpoint:

@@ -44,9 +44,10 @@ class Postgres(PostgresSource, SqlTarget):
 
     Properties of its connection: ``host`` (default ``localhost``), ``port`` (5432), ``user``, ``password``,
     ``database``, ``schema`` (default ``public``), and libpq's ``sslmode``, ``sslrootcert``, ``sslcert``,
-    ``sslkey``, ``application_name``, ``connect_timeout`` and ``options``.
+    ``sslkey``, ``application_name``, ``options``, ``connect_timeout`` (30 seconds), ``keepalives_idle`` (60),
+    ``keepalives_interval`` (10) and ``keepalives_count`` (6).
 
-    What it waits for, another run or a reader that holds a table, it waits for up to a minute.
+    What it waits for, another run or whoever else holds a table, it waits for up to a minute.
     """
 
     capabilities = Capabilities(
