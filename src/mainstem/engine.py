@@ -337,7 +337,8 @@ def run_nested(
     own = Settings.from_environment({**book.variables, **replication.variables})
     own = replace(own, allow_commands=settings.allow_commands, hook_retry_delay=settings.hook_retry_delay)
     finished = None
-    for event in _Run(replication, book, streams, None, own, depth=depth, within=within).events({}):
+    nested = _Run(replication, book, streams, None, own, depth=depth, within=within)
+    for event in traced(nested.events({})):
         if isinstance(event, ReplicationFinished):
             finished = event
     if finished is None:
