@@ -23,7 +23,7 @@ from mainstem.events import (
     StreamSkipped,
 )
 from mainstem.hooking import RunHooks
-from mainstem.hooks import Services, Verdict, check_hooks
+from mainstem.hooks import Routines, Services, Verdict, check_hooks
 from mainstem.parallel import in_turn, side_by_side
 from mainstem.plan import (
     Plan,
@@ -135,6 +135,7 @@ class _Run:
             {**book.variables, **self._replication.variables}
         )
         self._within = within
+        self._routines = Routines(self._settings.routines)
         self._tokens = streams
         self._book = book
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
@@ -221,6 +222,7 @@ class _Run:
                 config, keys, self._book, self._settings, depth=deeper, within=breaker
             ),
             retry_delay=self._settings.hook_retry_delay,
+            routines=self._routines,
             depth=depth,
         )
 
@@ -228,7 +230,7 @@ class _Run:
         chosen = select_streams(replication, self._tokens)
         refuse_unsupported(replication, chosen)
         hooks = [*replication.hooks, *(hook for stream in chosen for hook in stream.hooks)]
-        check_hooks(hooks, allow_commands=self._settings.allow_commands)
+        check_hooks(hooks, allow_commands=self._settings.allow_commands, routines=self._routines)
         check_requirements(replication, chosen, list(STRATEGIES))
         return chosen
 
@@ -337,7 +339,8 @@ def run_nested(
     own = Settings.from_environment({**book.variables, **replication.variables})
     own = replace(own, allow_commands=settings.allow_commands, hook_retry_delay=settings.hook_retry_delay)
     finished = None
-    for event in _Run(replication, book, streams, None, own, depth=depth, within=within).events({}):
+    nested = _Run(replication, book, streams, None, own, depth=depth, within=within)
+    for event in traced(nested.events({})):
         if isinstance(event, ReplicationFinished):
             finished = event
     if finished is None:

@@ -11,7 +11,7 @@ from mainstem.connections import ConnectionBook
 from mainstem.engine import Connections, run_nested
 from mainstem.errors import HookError
 from mainstem.events import HookFinished
-from mainstem.hooks import Scope, Services, check_hooks, nested, run_hooks
+from mainstem.hooks import Routines, Scope, Services, check_hooks, nested, run_hooks
 from mainstem.replication import Document, ReplicationLike
 from mainstem.replication.reader import load_steps
 from mainstem.replication.variables import moment_variables
@@ -41,7 +41,8 @@ def run_pipeline(
     book = connections if isinstance(connections, ConnectionBook) else ConnectionBook(connections)
     steps = load_steps(config, book.variables)
     chosen = settings or Settings.from_environment({**book.variables, **steps.variables})
-    check_hooks(steps.hooks, allow_commands=chosen.allow_commands)
+    routines = Routines(chosen.routines)
+    check_hooks(steps.hooks, allow_commands=chosen.allow_commands, routines=routines)
     minutes = (chosen.timeout or 0) / 60
     breaker = Breaker(Deadline.after(chosen.timeout, f"SLING_TIMEOUT = {minutes:g} mins reached."))
     services = Services(
@@ -52,6 +53,7 @@ def run_pipeline(
         ),
         retry_delay=chosen.hook_retry_delay,
         breaker=breaker,
+        routines=routines,
     )
     started = datetime.now().astimezone()
     names = nested(moment_variables(started))

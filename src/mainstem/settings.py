@@ -52,6 +52,7 @@ class Settings:
             ``SLING_ON_CONSTRAINT_FAILURE``.
         timeout: Seconds after which a run ends: streams that are not published by then fail, and leave their
             targets as they were. ``None``: never. ``SLING_TIMEOUT``, in minutes.
+        routines: The folder with the files of the routines that hooks call. ``SLING_ROUTINES_DIR``.
         allow_commands: Whether a hook may run another program. Only who starts the process says so: no
             variable and no document does.
         hook_retry_delay: Seconds before a hook with ``on_failure: retry`` is tried again.
@@ -69,6 +70,7 @@ class Settings:
     retry_delay: float = 0.5
     on_constraint_failure: str = "warn"
     timeout: float | None = None
+    routines: str | None = None
     allow_commands: bool = False
     hook_retry_delay: float = 5.0
 
@@ -98,6 +100,7 @@ class Settings:
             retries=_number(given, "SLING_RETRIES", cls.retries, least=0),
             retry_delay=_seconds(given, "SLING_RETRY_DELAY", cls.retry_delay),
             timeout=_minutes(given, "SLING_TIMEOUT"),
+            routines=given.get("SLING_ROUTINES_DIR") or None,
             on_constraint_failure=_choice(
                 lower, "SLING_ON_CONSTRAINT_FAILURE", cls.on_constraint_failure, ("warn", "abort", "skip")
             ),

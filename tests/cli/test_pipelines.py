@@ -86,7 +86,7 @@ def test_a_command_needs_the_flag(mainstem: Mainstem, tmp_path: Path) -> None:
     [
         ("steps: []", "a pipeline has `steps`"),
         ("steps:\n  - {type: lgo}", "Did you mean 'log'"),
-        ("steps:\n  - {type: routine}", "the hook 'routine' is not supported yet"),
+        ("steps:\n  - {type: run}", "the hook 'run' is not supported yet"),
     ],
 )
 def test_a_pipeline_that_is_wrong_is_told_with_its_place(

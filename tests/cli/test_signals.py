@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -108,3 +111,62 @@ def test_a_signal_ends_a_statement(start: Start, postgres: EmbeddedPostgres) -> 
         told = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, told) == (130, ("", "Interrupted.\n"))
     assert sleeping(postgres) == 0
+
+
+HOOKS = {
+    "command": {"type": "command", "command": "sh -c 'echo $$ > {pid}; exec sleep 3600'"},
+    "query": {"type": "query", "connection": "MY_POSTGRES", "query": "select pg_sleep(3600) /* endless */"},
+    "http": {"type": "http", "url": "http://127.0.0.1:{port}/"},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("command", "step"),
+        ("query", "start"),
+        ("http", "step"),
+        ("command", "post_merge"),
+        ("query", "post_merge"),
+    ],
+)
+def test_a_signal_breaks_a_hook_off(
+    start: Start, postgres: EmbeddedPostgres, tmp_path: Path, kind: str, place: str
+) -> None:
+    warehouse = Warehouse(tmp_path / "own.duckdb")
+    pid = tmp_path / "pid"
+    with ExitStack() as asked, socket.create_server(("127.0.0.1", 0)) as silent:
+        text = (
+            json.dumps(HOOKS[kind]).replace("{pid}", str(pid)).replace("{port}", str(silent.getsockname()[1]))
+        )
+        hooks = [{"log": "begun"}, json.loads(text)]
+        stream = {"sql": "select 1 as one", "object": "main.one", "hooks": {place: hooks}}
+        config = {"source": "MY_POSTGRES", "target": warehouse.url, "streams": {"one": stream}}
+        if place == "start":
+            del stream["hooks"]
+            config["hooks"] = {"start": hooks}
+        path = tmp_path / "hooks.json"
+        path.write_text(json.dumps({"steps": hooks} if place == "step" else config))
+        flag = "-p" if place == "step" else "-r"
+        with start("run", flag, str(path), "--json", "--allow-commands") as process:
+            if place != "post_merge":
+                wait_for(process, "hook_finished")
+            if kind == "http":
+                asked.enter_context(silent.accept()[0])
+            else:
+                wait_until_it_runs(kind, pid, postgres)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGINT
+    assert warehouse.tables() == []
+    if kind == "command":
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid.read_text()), 0)
+    if kind == "query":
+        assert sleeping(postgres) == 0
+
+
+def wait_until_it_runs(kind: str, pid: Path, postgres: EmbeddedPostgres) -> None:
+    began = time.monotonic()
+    while not (pid.exists() and pid.read_text().strip() if kind == "command" else sleeping(postgres)):
+        assert time.monotonic() - began < PATIENCE_SECONDS
+        time.sleep(0.05)

@@ -180,13 +180,13 @@ def test_an_unknown_key_warns_and_offers_the_nearest() -> None:
 def test_what_is_not_carried_out_yet_is_refused_with_every_place_and_never_ignored(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        LESSON + "    hooks:\n      pre:\n        - type: routine\nhooks:\n  start:\n    - type: routine\n",
+        LESSON + "    hooks:\n      pre:\n        - type: run\nhooks:\n  start:\n    - type: run\n",
     )
     with pytest.raises(NotSupportedYetError) as caught:
         run(path, {"MY_POSTGRES": "postgresql://localhost/x", "MY_DUCKDB": "duckdb://x.duckdb"})
     message = str(caught.value)
-    assert f"{path}:15:11: the hook 'routine' is not supported yet" in message
-    assert f"{path}:18:7: the hook 'routine' is not supported yet" in message
+    assert f"{path}:15:11: the hook 'run' is not supported yet" in message
+    assert f"{path}:18:7: the hook 'run' is not supported yet" in message
 
 
 def test_a_mode_that_is_not_carried_out_yet_is_refused() -> None:

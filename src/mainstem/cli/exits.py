@@ -84,12 +84,17 @@ def cancellable(body: Callable[[Stop], int], say: Callable[[str], object]) -> in
             return outcome.result()
         stop.request()
         # In a thread: cancelling needs the network, which may be what hangs.
-        threading.Thread(target=_cancel_until, args=(outcome,), daemon=True).start()
+        cancelling = threading.Thread(target=_cancel_until, args=(outcome,), daemon=True)
+        cancelling.start()
         try:
             again = inbox.get(timeout=_GRACE_SECONDS)
         except Empty:
             again = number
         if again is not None:
+            _leave(_SIGNALLED + number)
+        # A thread that is within a driver when Python goes down may hold it for ever.
+        cancelling.join(_GRACE_SECONDS)
+        if cancelling.is_alive():
             _leave(_SIGNALLED + number)
     say("Interrupted." if number == signal.SIGINT else "Terminated.")
     return _SIGNALLED + number

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from mainstem.errors import ReplicationError
 from mainstem.expressions import parse
 from mainstem.hooks.commands import ALLOW
+from mainstem.hooks.routines import Routines
 from mainstem.replication.hooks import Hook, steps_of
 from mainstem.replication.scanner import did_you_mean
 
@@ -15,13 +16,13 @@ __all__ = ["POLICIES", "check_hooks"]
 POLICIES = ("abort", "error", "warn", "skip", "quiet", "break", "retry", "defer")
 
 
-def check_hooks(hooks: Sequence[Hook], *, allow_commands: bool) -> None:
-    """Check hooks, with the steps of their groups.
+def check_hooks(hooks: Sequence[Hook], *, allow_commands: bool, routines: Routines) -> None:
+    """Check hooks, with the steps of their groups and of the routines that they call.
 
     Raises:
         ReplicationError: An `on_failure` or a condition is wrong, or a command is not allowed.
     """
-    for hook in _all(hooks):
+    for hook in _all(hooks, routines):
         policy = str(hook.keys.get("on_failure") or "abort").lower()
         if policy not in POLICIES:
             raise ReplicationError(
@@ -41,8 +42,13 @@ def check_hooks(hooks: Sequence[Hook], *, allow_commands: bool) -> None:
                 parse(text, hook.position, f"`{key}` of the {hook.type} hook")
 
 
-def _all(hooks: Sequence[Hook]) -> Iterator[Hook]:
+def _all(hooks: Sequence[Hook], routines: Routines, above: Sequence[str] = ()) -> Iterator[Hook]:
     for hook in hooks:
         yield hook
         if hook.type == "group":
-            yield from _all(steps_of(hook, hook.stage))
+            yield from _all(steps_of(hook, hook.stage), routines, above)
+        elif hook.type == "routine":
+            name = str(hook.keys.get("routine"))
+            if name in above:
+                raise ReplicationError(f"The routine {name!r} calls itself.", position=hook.position)
+            yield from _all(routines.called_by(hook).steps, routines, [*above, name])

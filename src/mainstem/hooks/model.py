@@ -12,6 +12,7 @@ from mainstem.endpoints import SqlTarget
 from mainstem.errors import HookError, Position
 from mainstem.expressions import shown
 from mainstem.hooks.places import Places
+from mainstem.hooks.routines import Routines
 from mainstem.hooks.scope import Scope
 
 __all__ = ["Call", "Result", "Services"]
@@ -42,6 +43,7 @@ class Services:
         replicate: Runs a replication.
         retry_delay: Seconds before a hook is tried again.
         breaker: Breaks them off.
+        routines: What a `routine` may call.
         open_target: The target within its publishing transaction; ``None`` outside of one.
         depth: How many replications this one is within.
     """
@@ -53,6 +55,7 @@ class Services:
     replicate: Replicate = _none
     retry_delay: float = 5.0
     breaker: Breaker = field(default_factory=Breaker)
+    routines: Routines = field(default_factory=lambda: Routines(None))
     open_target: SqlTarget | None = None
     depth: int = 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -149,6 +149,8 @@ class _Run:
     def _once(self) -> Generator[HookFinished, None, Result]:
         if self._hook.type == "group":
             return (yield from self._group())
+        if self._hook.type == "routine":
+            return (yield from self._routine())
         keys = {
             key: value if key in _RAW else self._scope.filled(value, PATHS.get(key))
             for key, value in self._hook.keys.items()
@@ -222,6 +224,19 @@ class _Run:
                 if (yield from self._round(scope)) is not Verdict.GO_ON:
                     break
         return Result({"rounds": len(scopes)})
+
+    def _routine(self) -> Generator[HookFinished, None, Result]:
+        keys = self._hook.keys
+        env = self._scope.filled(keys.get("env") or {})
+        names = {
+            "env": {**self._scope.names.get("env", {}), **env},
+            "params": self._scope.filled(keys.get("params") or {}),
+        }
+        steps = [
+            replace(step, stage=self._name) for step in self._services.routines.called_by(self._hook).steps
+        ]
+        yield from run_hooks(steps, self._scope.below(names), self._services, stream=self._stream)
+        return Result({"steps": len(steps)})
 
     def _round(self, scope: Scope) -> Events:
         steps = steps_of(self._hook, self._name)

@@ -45,7 +45,7 @@ from mainstem.replication.model import (
 from mainstem.replication.options import ChangeCaptureOptions, Options, SourceOptions, TargetOptions
 from mainstem.replication.syntax import Location
 
-__all__ = ["Steps", "load_replication", "load_steps"]
+__all__ = ["Steps", "load_replication", "load_routines", "load_steps"]
 
 # Shorter values are words of a message, not secrets.
 _TELLING = 4
@@ -119,6 +119,19 @@ def load_steps(given: ReplicationLike | Document, environment: Mapping[str, str]
     return _Reader(document, variables).steps()
 
 
+def load_routines(given: ReplicationLike | Document) -> Mapping[str, Sequence[Hook]]:
+    """Read and check a file of routines: ``routines``, a mapping from names to lists of hooks.
+
+    Args:
+        given: A path, YAML or JSON text, or a mapping.
+
+    Raises:
+        ReplicationError: Something is wrong with it. All that is wrong is told at once.
+        NotSupportedYetError: A step has a type that is not carried out yet.
+    """
+    return _Reader(read_document(given), {}).routines()
+
+
 def _overridden(document: Document, overrides: Mapping[str, Any]) -> Document:
     streams = document.values.get("streams")
     if not overrides or not isinstance(streams, Mapping):
@@ -188,6 +201,26 @@ class _Reader:
         if refused:
             raise NotSupportedYetError("\n".join(refused), hint="\nNo step has run.")
         return Steps(hooks, self._variables, self._document.source)
+
+    def routines(self) -> Mapping[str, Sequence[Hook]]:
+        self._warn_of_unknown(self._document.values, {"routines"}, ())
+        found: dict[str, list[Hook]] = {}
+        for name, listed in self._mapping(self._document.values.get("routines"), ("routines",)).items():
+            if not isinstance(listed, list) or not listed:
+                self._problem(f"the routine {name!r} is a list of hooks", "routines", name)
+                continue
+            found[str(name)] = [
+                hook
+                for index, step in enumerate(listed)
+                for hook in self._hook(str(name), step, ("routines", name, index))
+            ]
+        if self._problems:
+            raise ReplicationError("\n".join(dict.fromkeys(self._problems)))
+        refused = [each for hooks in found.values() for each in _refused_hooks(hooks)]
+        if refused:
+            told = "\n".join(f"{item.position}: {item.what} is not supported yet" for item in refused)
+            raise NotSupportedYetError(told, hint="\nNothing was read or written.")
+        return found
 
     def _environment(self, given: Any) -> None:
         for key, value in self._mapping(given, ("env",)).items():

@@ -59,6 +59,12 @@ def _text(event: ReplicationFinished) -> str:
             f"mainstem_stream_{what}{_label(name)} {getattr(report, what) or 0}"
             for name, report in streams.items()
         ]
+    broken = [(name, each) for name, report in streams.items() for each in report.constraints]
+    lines += _head("constraint_failures", "Values that broke a constraint.") if broken else []
+    lines += [
+        f"mainstem_constraint_failures{_label(name, column=each.column)} {each.failures}"
+        for name, each in broken
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -66,6 +72,10 @@ def _head(name: str, about: str) -> list[str]:
     return [f"# HELP mainstem_{name} {about}", f"# TYPE mainstem_{name} gauge"]
 
 
-def _label(stream: str) -> str:
-    escaped = stream.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'{{stream="{escaped}"}}'
+def _label(stream: str, **more: str) -> str:
+    labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in {"stream": stream, **more}.items())
+    return f"{{{labels}}}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

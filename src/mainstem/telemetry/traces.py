@@ -8,6 +8,7 @@ from typing import Any
 
 from mainstem.events import (
     Event,
+    HookFinished,
     ReplicationFinished,
     ReplicationStarted,
     StreamFailed,
@@ -53,6 +54,13 @@ class _Spans:
         meter = metrics.get_meter("mainstem")
         self._rows = meter.create_counter("mainstem.rows", unit="{row}", description="Rows published.")
         self._bytes = meter.create_counter("mainstem.bytes", unit="By", description="Bytes that travelled.")
+        self._ended = meter.create_counter(
+            "mainstem.streams", unit="{stream}", description="Streams, by status."
+        )
+        self._retries = meter.create_counter("mainstem.retries", unit="{retry}", description="Retries.")
+        self._broken = meter.create_counter(
+            "mainstem.constraint_failures", unit="{value}", description="Values that broke a constraint."
+        )
         self._seconds = meter.create_histogram("mainstem.stream.duration", unit="s")
         self._run: Any = None
         self._streams: dict[str, Any] = {}
@@ -68,23 +76,26 @@ class _Spans:
                 self._open(event.stream).set_attribute("mainstem.table", event.target)
         elif isinstance(event, StreamRetried):
             self._open(event.error.stream).add_event("retry", {"attempt": event.attempt})
+            self._retries.add(1, {"mainstem.stream": event.error.stream})
+        elif isinstance(event, HookFinished):
+            self._hooked(event)
         elif isinstance(event, StreamPublished):
             self._published(event)
         elif isinstance(event, StreamFailed):
             span = self._open(event.error.stream)
             span.set_attribute("mainstem.phase", event.error.phase)
             self._failed(span, str(event.error))
-            self._close(event.error.stream)
+            self._close(event.error.stream, "failed")
         elif isinstance(event, StreamSkipped):
             self._open(event.stream).set_attribute("mainstem.skipped", True)
-            self._close(event.stream)
+            self._close(event.stream, "skipped")
         elif isinstance(event, ReplicationFinished) and self._run is not None and event.failures:
             self._failed(self._run, f"{len(event.failures)} streams failed")
 
     def end(self) -> None:
         """End what a run that was broken off left open."""
         for stream in list(self._streams):
-            self._close(stream)
+            self._close(stream, "broken off")
         if self._run is not None:
             self._run.end()
 
@@ -97,7 +108,16 @@ class _Spans:
         self._rows.add(report.rows or 0, about)
         self._bytes.add(report.bytes or 0, about)
         self._seconds.record(report.seconds or 0.0, about)
-        self._close(report.stream)
+        for each in report.constraints:
+            self._broken.add(each.failures, {**about, "mainstem.column": each.column})
+        self._close(report.stream, "published")
+
+    def _hooked(self, event: HookFinished) -> None:
+        """Say that a hook ran. Not what it said, which may be rows."""
+        span = self._run if event.stream is None else self._open(event.stream)
+        if span is not None:
+            about = {"hook": event.hook, "type": event.type, "stage": event.stage, "status": event.status}
+            span.add_event("hook", about)
 
     def _open(self, stream: str) -> Any:
         if stream not in self._streams:
@@ -107,8 +127,9 @@ class _Spans:
             )
         return self._streams[stream]
 
-    def _close(self, stream: str) -> None:
+    def _close(self, stream: str, status: str) -> None:
         self._streams.pop(stream).end()
+        self._ended.add(1, {"mainstem.stream": stream, "mainstem.status": status})
 
     def _failed(self, span: Any, why: str) -> None:
         span.set_status(self._trace.Status(self._trace.StatusCode.ERROR, why))
