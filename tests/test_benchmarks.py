@@ -129,7 +129,10 @@ def test_what_fails_or_leaves_something_wrong_has_no_figures(tmp_path: Path) -> 
 
 def test_one_that_fails_now_and_then_is_tried_again(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    script = f"from pathlib import Path; m = Path({str(mark)!r}); n = m.exists(); m.touch(); raise SystemExit(not n)"
+    script = (
+        f"from pathlib import Path; mark = Path({str(mark)!r}); done = mark.exists(); mark.touch();"
+        " raise SystemExit(not done)"
+    )
 
     class Moody(Odd):
         def contenders(self, place: Place, setup: Setup) -> Iterator[Contender | Missing]:  # noqa: ARG002
