@@ -106,6 +106,8 @@ def _dlt(move: Move, place: Place, setup: Setup, backend: str) -> Contender:
         **os.environ,
         "RUNTIME__DLTHUB_TELEMETRY": "false",
         "RUNTIME__LOG_LEVEL": "ERROR",
+        # Otherwise every table has a connection until the last one is read, and a server takes a hundred.
+        "EXTRACT__NEXT_ITEM_MODE": "fifo",
         "PYTHONPATH": setup.packages or "",
     }
     script = [sys.executable, str(Path(__file__).with_name("dlt_run.py"))]
