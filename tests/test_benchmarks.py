@@ -127,6 +127,26 @@ def test_what_fails_or_leaves_something_wrong_has_no_figures(tmp_path: Path) -> 
     assert any("3 rows of 4" in each for each in said)
 
 
+def test_one_that_fails_now_and_then_is_tried_again(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    script = (
+        f"from pathlib import Path; mark = Path({str(mark)!r}); done = mark.exists(); mark.touch();"
+        " raise SystemExit(not done)"
+    )
+
+    class Moody(Odd):
+        def contenders(self, place: Place, setup: Setup) -> Iterator[Contender | Missing]:  # noqa: ARG002
+            yield Contender("moody", [sys.executable, "-S", "-c", script], os.environ, tries=2)
+
+    said: list[str] = []
+    with ExitStack() as opened:
+        place = Place(tmp_path / "place", SIZES, opened)
+        found = take_turns(Moody(), place, Setup(trees={}), times=0, say=said.append)
+    assert isinstance(found, CaseResult)
+    assert [(len(each.runs), each.said) for each in found.results] == [(1, None)]
+    assert any("tried again" in each for each in said)
+
+
 def test_a_command_that_fails_is_told_by_its_own_words(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; print('because'); sys.exit(3)"]
     with pytest.raises(RunFailedError, match=r"(?s)3.*because"):

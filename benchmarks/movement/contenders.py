@@ -53,6 +53,7 @@ class Contender:
         ready: What is done before each run, and not measured.
         wrong: What is wrong with what the run left, or ``None``.
         once: Whether one run is enough: it is there for scale.
+        tries: How often a run is tried that fails or hangs.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Contender:
     ready: Callable[[], object] = _nothing
     wrong: Callable[[], str | None] = _nothing
     once: bool = False
+    tries: int = 1
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,14 @@ import psutil
 
 __all__ = ["Figures", "RunFailedError", "measured"]
 
+# Whoever uses less of the processor in so many seconds hangs.
+_LOOK = 60.0
+_LEAST = 0.5
 _STARTER = Path(__file__).with_name("starter.py")
 
 
 class RunFailedError(RuntimeError):
-    """A run ended with a code that is not 0, or took longer than it may; with the end of its output."""
+    """A run ended with a code that is not 0, or stood still; with the end of its output."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,6 @@ def measured(
     environment: Mapping[str, str],
     servers: Iterable[int],
     log: Path,
-    most_seconds: float = 3600.0,
 ) -> Figures:
     """Run a command to its end.
 
@@ -58,10 +60,9 @@ def measured(
         environment: Its whole environment.
         servers: The process ids of the database servers.
         log: Where its output goes.
-        most_seconds: How long it may take.
 
     Raises:
-        RunFailedError: It failed.
+        RunFailedError: It failed, or hangs.
     """
     roots = [psutil.Process(pid) for pid in servers]
     before = sum(map(_seconds, roots))
@@ -72,15 +73,12 @@ def measured(
         start_new_session=True,
     )
     try:
-        said, _ = starter.communicate(timeout=most_seconds)
-    except BaseException as error:
+        said = _said(starter, roots)
+    finally:
         # The session that it leads holds what it started.
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(starter.pid, signal.SIGKILL)
-        starter.communicate()
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise RunFailedError(f"it was stopped after {most_seconds:.0f} s.") from error
-        raise
+        starter.wait()
     code, wall, cpu, peak = json.loads(said)
     if code:
         raise RunFailedError(
@@ -89,12 +87,24 @@ def measured(
     return Figures(wall, cpu, sum(map(_seconds, roots)) - before, peak)
 
 
+def _said(starter: subprocess.Popen[bytes], roots: Sequence[psutil.Process]) -> bytes:
+    """Wait for what the starter says, as long as there is anything going on."""
+    watched = [psutil.Process(starter.pid), *roots]
+    used = 0.0
+    while True:
+        try:
+            return starter.communicate(timeout=_LOOK)[0]
+        except subprocess.TimeoutExpired:
+            before, used = used, sum(map(_seconds, watched))
+            if used - before < _LEAST:
+                raise RunFailedError(f"it stood still for {_LOOK:.0f} s") from None
+
+
 def _seconds(root: psutil.Process) -> float:
-    """What a server has used so far: its first process, those that ended, and those that run."""
-    own = root.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
-    for child in root.children():
+    """What a process and those below it have used so far, ended ones included."""
+    total = 0.0
+    for process in [root, *root.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
-            times = child.cpu_times()
-            total += times.user + times.system
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
     return total

@@ -47,7 +47,7 @@ def take_turns(
             running.append((each, result))
     for turn in range(times + 1):
         for contender, result in list(running):
-            figures = _run(contender, result, place)
+            figures = _run(contender, result, place, say)
             if figures is None:
                 running.remove((contender, result))
                 say(f"{case.name}: {contender.name} {result.said}")
@@ -61,14 +61,19 @@ def take_turns(
     return CaseResult(case.name, case.rows(place), results)
 
 
-def _run(contender: Contender, result: Result, place: Place) -> Figures | None:
+def _run(contender: Contender, result: Result, place: Place, say: Callable[[str], None]) -> Figures | None:
     """Run one once, and look at what it left; ``None`` where that is nothing to count."""
-    try:
-        contender.ready()
-        figures = measured(contender.command, contender.environment, place.servers, place.folder / "log")
-    except RunFailedError as error:
-        result.said = f"failed: {_COLOURS.sub('', str(error))}"
-        return None
+    for left in reversed(range(contender.tries)):
+        try:
+            contender.ready()
+            figures = measured(contender.command, contender.environment, place.servers, place.folder / "log")
+            break
+        except RunFailedError as error:
+            result.said = f"failed: {_COLOURS.sub('', str(error))}"
+            if not left:
+                return None
+            say(f"{contender.name} is tried again; it {result.said}")
+            result.said = None
     if wrong := contender.wrong():
         result.said = f"WRONG: {wrong}"
         return None
