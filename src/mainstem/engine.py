@@ -136,6 +136,7 @@ class _Run:
         self._tokens = streams
         self._book = book
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
+        self._readers = 1
         self._started = datetime.now().astimezone()
         self._id = uuid.uuid4().hex
         self._hooks = RunHooks(self._replication, self._services(depth), self._started, self._id)
@@ -262,6 +263,7 @@ class _Run:
             state=state,
             inclusive=self._settings.inclusive,
             id=self._id,
+            readers=self._readers,
         )
         return Opened(facts, state)
 
@@ -270,13 +272,22 @@ class _Run:
     ) -> Generator[Event, None, None]:
         waiting = StreamQueue(streams, after)
         deadline = time.monotonic() + self._settings.timeout if self._settings.timeout else None
+        threads = self._threads(len(streams))
+        # What is left of the threads reads the parts of a stream.
+        self._readers = self._allowed(self._settings.threads // threads, self._source, among=threads)
         sessions = [
             Session(self._open, self._settings, writers, self._hooks, deadline)
             for writers in [Writers()]
-            for _ in range(self._threads(len(streams)))
+            for _ in range(threads)
         ]
         # What needs no thread has none: a debugger and Ctrl-C find the work where it was started.
         return side_by_side(sessions, waiting) if len(sessions) > 1 else in_turn(sessions[0], waiting)
+
+    @staticmethod
+    def _allowed(wanted: int, connection: Connection, *, among: int) -> int:
+        """So many connections as are wanted, of those that each of several sessions may open."""
+        most = connection.whole_number("max_conns")
+        return max(1, min(wanted, most // among) if most else wanted)
 
     def _threads(self, streams: int) -> int:
         """How many streams run at once: as many as is asked for, and as connections may be open."""

@@ -187,6 +187,7 @@ SHOWN = {
         "format",
     },
     "engine/test_transforms.py": {"transforms"},
+    "engine/test_chunks.py": {"chunk_count", "chunk_expr", "chunk_size"},
     "hooks/test_stages.py": {"hooks"},
     "replication/test_document.py": {"disabled", "object", "mode"},
     "this file": {"id", "description", "tags", *NOT_THE_PLANS},

@@ -18,7 +18,7 @@ from typing_extensions import Self
 from mainstem.connections import Connection
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.raw import RawForm, RawRows
-from mainstem.errors import RelationNotFoundError, ValueBreaksTypeError
+from mainstem.errors import EndpointError, RelationNotFoundError, ValueBreaksTypeError
 from mainstem.schema import Column, Relation
 
 __all__ = [
@@ -88,6 +88,8 @@ class Query:
     order_by: Sequence[Column] = ()
 
 
+# The `source_options` that cut a stream into parts (spec §1.9), for :meth:`Source.read_together`.
+CHUNK_OPTIONS = frozenset({"chunk_size", "chunk_count", "chunk_expr"})
 # The `source_options` that say something to a database.
 TABLE_SOURCE_OPTIONS = frozenset({"limit", "offset", "range", "max_decimals", "empty_as_null"})
 
@@ -262,6 +264,25 @@ class Source(Endpoint):
             LossyTypeError: A value cannot be carried by its column's Arrow type.
             EndpointError: The system refused the query or broke off.
         """
+
+    def read_together(  # those whose connections cannot share a moment refuse the options
+        self,
+        parts: Sequence[Query],  # noqa: ARG002
+        readers: int,  # noqa: ARG002
+    ) -> AbstractContextManager[Sequence[Iterator[pa.RecordBatch]]]:
+        """Read what several queries give, all as it is at one moment. See :data:`CHUNK_OPTIONS`.
+
+        Args:
+            parts: The queries. They have the same columns.
+            readers: So many connections read at once, at most.
+
+        Returns:
+            What each connection reads, for a thread of its own.
+
+        Raises:
+            LossyTypeError: As in :meth:`read`; and so on.
+        """
+        raise EndpointError(f"{self.connection.name} reads no stream in parts.")
 
     def read_raw(  # most write rows in no form of their own
         self,
