@@ -6,14 +6,14 @@ import threading
 import time
 import uuid
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mainstem.connections import Connection, ConnectionBook, ConnectionLike
-from mainstem.endpoints import open_source, open_target, target_capabilities
-from mainstem.errors import HookError, HookStageError, ReplicationFailedError, StreamError
+from mainstem.endpoints import open_source, open_target, target_capabilities, tells_sizes
+from mainstem.errors import EndpointError, HookError, HookStageError, ReplicationFailedError, StreamError
 from mainstem.events import (
     Event,
     ReplicationFinished,
@@ -270,9 +270,9 @@ class _Run:
     def _each(
         self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]
     ) -> Generator[Event, None, None]:
-        waiting = StreamQueue(streams, after)
         deadline = time.monotonic() + self._settings.timeout if self._settings.timeout else None
         threads = self._threads(len(streams))
+        waiting = StreamQueue(streams, after, self._sizes(streams) if 1 < threads < len(streams) else None)
         # What is left of the threads reads the parts of a stream.
         self._readers = self._allowed(self._settings.threads // threads, self._source, among=threads)
         sessions = [
@@ -282,6 +282,20 @@ class _Run:
         ]
         # What needs no thread has none: a debugger and Ctrl-C find the work where it was started.
         return side_by_side(sessions, waiting) if len(sessions) > 1 else in_turn(sessions[0], waiting)
+
+    def _sizes(self, streams: Sequence[Stream]) -> Mapping[str, int]:
+        """How large the streams are about, where the source's catalogue knows."""
+        found: dict[str, int] = {}
+        if not tells_sizes(self._source):
+            return found
+        # Of a source that cannot be reached the streams tell.
+        with suppress(EndpointError), open_source(self._source) as source:
+            sizes = source.sizes()
+            for stream in streams:
+                with suppress(EndpointError):
+                    known = sizes.get(source.relation(stream.name))
+                    found |= {} if known is None or stream.sql else {stream.name: known}
+        return found
 
     @staticmethod
     def _allowed(wanted: int, connection: Connection, *, among: int) -> int:

@@ -217,11 +217,13 @@ class Source(Endpoint):
     Attributes:
         source_options: The `source_options` that say something to it.
         combines: Whether a stream's name may be a pattern of what is read together, as of files.
+        tells_sizes: Whether :meth:`sizes` says anything.
         stamped: Whether rows from here tell when they were loaded, where nothing is said (spec §3.5).
     """
 
     source_options: ClassVar[frozenset[str]] = TABLE_SOURCE_OPTIONS
     combines: ClassVar[bool] = False
+    tells_sizes: ClassVar[bool] = False
     stamped: ClassVar[bool] = False
 
     def matching(self, pattern: str) -> Sequence[str]:  # noqa: ARG002 - most are asked for their catalogue
@@ -328,6 +330,10 @@ class Source(Endpoint):
             The expression; ``None`` where this system cannot compute it.
         """
         return None
+
+    def sizes(self) -> Mapping[Relation, int]:
+        """How many rows the tables have about, as the catalogue knows without a look at them."""
+        return {}
 
     def statistics(self, relation: Relation) -> Mapping[str, int | str]:  # noqa: ARG002
         """What the catalogue keeps of a table, by name, without looking at its rows.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import duckdb
@@ -34,6 +34,7 @@ class DuckDBSource(Source):
 
     dialect = "duckdb"
     name_parts = 3
+    tells_sizes = True
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -133,6 +134,11 @@ class DuckDBSource(Source):
             if not result.description:
                 return pa.table({})
             return first_rows(result.to_arrow_reader(_EXPORTED_ROWS), limit)
+
+    @override
+    def sizes(self) -> Mapping[Relation, int]:
+        with duckdb_errors(self.connection.name):
+            return catalog.sizes(self._duckdb)
 
     # Rows.
 

@@ -58,6 +58,7 @@ class PostgresSource(Source):
     """What PostgreSQL is as a source, and what it needs for being looked at."""
 
     dialect = "postgres"
+    tells_sizes = True
     source_options = TABLE_SOURCE_OPTIONS | CHUNK_OPTIONS
 
     def __init__(self, connection: Connection) -> None:
@@ -252,6 +253,11 @@ class PostgresSource(Source):
     @override
     def checksum(self, texts: Sequence[str]) -> str | None:
         return comparable.checksum(texts)
+
+    @override
+    def sizes(self) -> Mapping[Relation, int]:
+        with server_errors(self.connection.name):
+            return catalog.sizes(self._session)
 
     @override
     def statistics(self, relation: Relation) -> Mapping[str, int | str]:
