@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from mainstem.breaking import Breaker, Deadline
 from mainstem.connections import Connection, ConnectionBook, ConnectionLike
-from mainstem.endpoints import open_source, open_target, target_capabilities
-from mainstem.errors import HookError, HookStageError, ReplicationFailedError, StreamError
+from mainstem.endpoints import open_source, open_target, target_capabilities, tells_sizes
+from mainstem.errors import EndpointError, HookError, HookStageError, ReplicationFailedError, StreamError
 from mainstem.events import (
     Event,
     ReplicationFinished,
@@ -139,6 +139,7 @@ class _Run:
         self._tokens = streams
         self._book = book
         self._expands = any(is_wildcard(stream.name) for stream in self._replication.streams)
+        self._readers = 1
         self._started = datetime.now().astimezone()
         self._id = uuid.uuid4().hex
         self._hooks = RunHooks(self._replication, self._services(depth), self._started, self._id)
@@ -265,6 +266,7 @@ class _Run:
             state=state,
             inclusive=self._settings.inclusive,
             id=self._id,
+            readers=self._readers,
         )
         return Opened(facts, state)
 
@@ -274,11 +276,14 @@ class _Run:
         after: Mapping[str, Collection[str]],
         deadline: Deadline | None,
     ) -> Generator[Event, None, None]:
-        waiting = StreamQueue(streams, after)
+        threads = self._threads(len(streams))
+        waiting = StreamQueue(streams, after, self._sizes(streams) if 1 < threads < len(streams) else None)
+        # What is left of the threads reads the parts of a stream.
+        self._readers = self._allowed(self._settings.threads // threads, self._source, among=threads)
         sessions = [
             Session(self._open, self._settings, writers, self._hooks, deadline)
             for writers in [Writers()]
-            for _ in range(self._threads(len(streams)))
+            for _ in range(threads)
         ]
         with self._stopped_from_above(sessions):
             # What needs no thread has none: a debugger and Ctrl-C find the work where it was started.
@@ -298,6 +303,26 @@ class _Run:
         minutes = (self._settings.timeout or 0) / 60
         own = Deadline.after(self._settings.timeout, f"SLING_TIMEOUT = {minutes:g} mins reached.")
         return Deadline.first(own, self._within.deadline if self._within else None)
+
+    def _sizes(self, streams: Sequence[Stream]) -> Mapping[str, int]:
+        """How large the streams are about, where the source's catalogue knows."""
+        found: dict[str, int] = {}
+        if not tells_sizes(self._source):
+            return found
+        # Of a source that cannot be reached the streams tell.
+        with suppress(EndpointError), open_source(self._source) as source:
+            sizes = source.sizes()
+            for stream in streams:
+                with suppress(EndpointError):
+                    known = sizes.get(source.relation(stream.name))
+                    found |= {} if known is None or stream.sql else {stream.name: known}
+        return found
+
+    @staticmethod
+    def _allowed(wanted: int, connection: Connection, *, among: int) -> int:
+        """So many connections as are wanted, of those that each of several sessions may open."""
+        most = connection.whole_number("max_conns")
+        return max(1, min(wanted, most // among) if most else wanted)
 
     def _threads(self, streams: int) -> int:
         """How many streams run at once: as many as is asked for, and as connections may be open."""

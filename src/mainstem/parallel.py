@@ -22,14 +22,21 @@ _EVENTS = 64
 _TICK = 0.05
 
 
-def in_turn(session: Session, streams: StreamQueue) -> Generator[Event, None, None]:
+def in_turn(
+    session: Session, streams: StreamQueue, *, smallest: bool = False
+) -> Generator[Event, None, None]:
     """Run the streams one after the other, in this thread. Closing it breaks off and drops what is staged.
+
+    Args:
+        session: What runs them.
+        streams: The streams.
+        smallest: Always take the smallest one that may run.
 
     Yields:
         The streams' events.
     """
     try:
-        while (stream := streams.take()) is not None:
+        while (stream := streams.take(smallest=smallest)) is not None:
             try:
                 yield from session.run(stream)
             except StreamError as error:
@@ -76,7 +83,13 @@ class _Crew:
         self._events: queue.Queue[Event | _Gone] = queue.Queue(_EVENTS)
         self._dismissed = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, args=(session,), name=f"mainstem-{number}", daemon=True)
+            threading.Thread(
+                # One of them is for the small streams, so that they do not wait for the large ones.
+                target=self._work,
+                args=(session, number == len(sessions)),
+                name=f"mainstem-{number}",
+                daemon=True,
+            )
             for number, session in enumerate(sessions, 1)
         ]
 
@@ -106,10 +119,10 @@ class _Crew:
             for thread in alive:
                 thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _work(self, session: Session) -> None:
+    def _work(self, session: Session, smallest: bool) -> None:
         error: BaseException | None = None
         try:
-            with closing(in_turn(session, self._streams)) as events:
+            with closing(in_turn(session, self._streams, smallest=smallest)) as events:
                 for event in events:
                     self._tell(event)
         except _Dismissed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Collection, Mapping, Sequence
 
@@ -15,37 +16,49 @@ __all__ = ["StreamQueue"]
 class StreamQueue:
     """The streams of a run, in the document's order, each after those that it waits for.
 
-    Several threads may take from it.
+    Several threads may take from it. Where sizes are known, one of them should ask for the smallest stream
+    each time, so that small ones do not wait until all large ones before them are done.
 
     Args:
         streams: The streams, in order.
         after: By a stream's name, the names of those that must be published before it. Names of streams that
             do not run are passed over.
+        sizes: How large streams are, by name, where that is known.
 
     Raises:
         ReplicationError: Streams wait for each other in a circle.
     """
 
-    def __init__(self, streams: Sequence[Stream], after: Mapping[str, Collection[str]]) -> None:
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        after: Mapping[str, Collection[str]],
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
         names = {stream.name for stream in streams}
         self._after = {name: set(after.get(name, ())) & names - {name} for name in names}
         self._waiting = list(streams)
+        self._sizes = sizes or {}
         self._published: set[str] = set()
         self._changed = threading.Condition()
         self._refuse_circle()
 
-    def take(self) -> Stream | None:
+    def take(self, *, smallest: bool = False) -> Stream | None:
         """Take the first stream that may run, waiting while others may free one.
+
+        Args:
+            smallest: Take the smallest of those that may run, and the first of several.
 
         Returns:
             The stream; ``None`` when none is left.
         """
         with self._changed:
             while self._waiting:
-                for stream in self._waiting:
-                    if self._after[stream.name] <= self._published:
-                        self._waiting.remove(stream)
-                        return stream
+                ready = [stream for stream in self._waiting if self._after[stream.name] <= self._published]
+                if ready:
+                    stream = min(ready, key=self._size) if smallest else ready[0]
+                    self._waiting.remove(stream)
+                    return stream
                 self._changed.wait()
             return None
 
@@ -77,6 +90,9 @@ class StreamQueue:
         with self._changed:
             self._waiting.clear()
             self._changed.notify_all()
+
+    def _size(self, stream: Stream) -> float:
+        return self._sizes.get(stream.name, math.inf)
 
     def _refuse_circle(self) -> None:
         free: set[str] = set()

@@ -122,7 +122,7 @@ class Transfer:
     def _moved(self, reading: ExitStack, staging: Staging) -> Iterator[tuple[int, int]]:
         """Stage what is read, batch by batch: so many rows, and bytes, each time."""
         with self._phase("read"):
-            batches = self._read(reading, self._plan.query)
+            batches = self._read(reading, self._plan.query, self._plan.parts)
         for batch in self._batches(batches, staging, self._plan.columns):
             yield batch.num_rows, batch.nbytes
 
@@ -138,9 +138,15 @@ class Transfer:
                 reached(Point.MID_BATCH)
             yield piece.rows, len(piece.data)
 
-    def _read(self, reading: ExitStack, query: Query) -> Iterator[pa.RecordBatch]:
+    def _read(
+        self, reading: ExitStack, query: Query, parts: Sequence[Query] = ()
+    ) -> Iterator[pa.RecordBatch]:
         source = self._facts.source
-        return reading.enter_context(read_ahead(reading.enter_context(source.read(query)), source.cancel))
+        if parts:
+            together = reading.enter_context(source.read_together(parts, self._facts.readers))
+        else:
+            together = [reading.enter_context(source.read(query))]
+        return reading.enter_context(read_ahead(together, source.cancel))
 
     def _read_raw(self, reading: ExitStack, staging: Staging) -> Iterator[RawRows] | None:
         """The rows as the source itself writes them, where the target reads that and nobody else does."""
@@ -148,7 +154,7 @@ class Transfer:
         opening = source.read_raw(self._plan.query, form) if form and self._plan.is_verbatim else None
         if opening is None:
             return None
-        return reading.enter_context(read_ahead(reading.enter_context(opening), source.cancel))
+        return reading.enter_context(read_ahead([reading.enter_context(opening)], source.cancel))
 
     def _batches(
         self, batches: Iterator[pa.RecordBatch], staging: Staging, columns: Sequence[PlannedColumn]

@@ -67,6 +67,7 @@ def test_a_plan_tells_everything_and_changes_nothing(orders: Planning) -> None:
         "where": [],
         "limit": None,
         "offset": 0,
+        "parts": 1,
         "target": "main.t",
         "exists": False,
         "columns": [

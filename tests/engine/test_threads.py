@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from mainstem.engine import run
@@ -111,6 +113,32 @@ def test_streams_really_run_at_the_same_time(
     config = replication(schema, {name: {"sql": sql, "object": f"main.{name}"} for name in ("q1", "q2")})
     assert of(StreamFailed, moved(config, postgres, warehouse.url, threads=2)) == []
     assert warehouse.tables() == ["main.q1", "main.q2"]
+
+
+def test_small_streams_do_not_wait_behind_large_ones(
+    postgres: EmbeddedPostgres, schema: str, warehouse: Warehouse
+) -> None:
+    """Both large tables cannot be read until the small ones are published, or until long after."""
+    names = tables(postgres, schema, 5)
+    postgres.execute(
+        *(f"insert into {schema}.{name} select 0, generate_series(1, 5000)" for name in names[:2])
+    )
+    postgres.execute(f"analyze {', '.join(f'{schema}.{name}' for name in names)}")
+    config = replication(schema, dict.fromkeys(names))
+    connections = {"PG": postgres.url, "TARGET": warehouse.url}
+    published: list[str] = []
+    with psycopg.connect(postgres.url) as blocking:
+        blocking.execute(f"lock table {schema}.t0, {schema}.t1 in access exclusive mode".encode())
+        giving_up = threading.Timer(30, blocking.rollback)
+        giving_up.start()
+        for event in run(config, connections, settings=Settings(threads=2)):
+            if isinstance(event, StreamPublished):
+                published.append(event.report.stream)
+                if len(published) == 3:
+                    blocking.rollback()
+        giving_up.cancel()
+    assert published[:3] == [f"{schema}.{name}" for name in names[2:]]
+    assert len(published) == 5
 
 
 def test_one_failure_leaves_the_others(postgres: EmbeddedPostgres, schema: str, warehouse: Warehouse) -> None:

@@ -191,6 +191,7 @@ SHOWN = {
         "format",
     },
     "engine/test_transforms.py": {"transforms"},
+    "engine/test_chunks.py": {"chunk_count", "chunk_expr", "chunk_size"},
     "hooks/test_stages.py": {"hooks"},
     "engine/test_retries.py": {"retries", "retry_delay"},
     "engine/test_timeout.py": {"timeout"},

@@ -9,6 +9,7 @@ from mainstem.endpoints.registry import (
     open_source,
     open_target,
     target_capabilities,
+    tells_sizes,
 )
 from mainstem.endpoints.sql import SqlTarget
 from mainstem.endpoints.steps import (
@@ -72,4 +73,5 @@ __all__ = [
     "open_source",
     "open_target",
     "target_capabilities",
+    "tells_sizes",
 ]

@@ -18,7 +18,7 @@ from typing_extensions import Self
 from mainstem.connections import Connection
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.raw import RawForm, RawRows
-from mainstem.errors import RelationNotFoundError, ValueBreaksTypeError
+from mainstem.errors import EndpointError, RelationNotFoundError, ValueBreaksTypeError
 from mainstem.schema import Column, Relation
 
 __all__ = [
@@ -88,6 +88,8 @@ class Query:
     order_by: Sequence[Column] = ()
 
 
+# The `source_options` that cut a stream into parts (spec §1.9), for :meth:`Source.read_together`.
+CHUNK_OPTIONS = frozenset({"chunk_size", "chunk_count", "chunk_expr"})
 # The `source_options` that say something to a database.
 TABLE_SOURCE_OPTIONS = frozenset({"limit", "offset", "range", "max_decimals", "empty_as_null"})
 
@@ -215,11 +217,13 @@ class Source(Endpoint):
     Attributes:
         source_options: The `source_options` that say something to it.
         combines: Whether a stream's name may be a pattern of what is read together, as of files.
+        tells_sizes: Whether :meth:`sizes` says anything.
         stamped: Whether rows from here tell when they were loaded, where nothing is said (spec §3.5).
     """
 
     source_options: ClassVar[frozenset[str]] = TABLE_SOURCE_OPTIONS
     combines: ClassVar[bool] = False
+    tells_sizes: ClassVar[bool] = False
     stamped: ClassVar[bool] = False
 
     def matching(self, pattern: str) -> Sequence[str]:  # noqa: ARG002 - most are asked for their catalogue
@@ -262,6 +266,25 @@ class Source(Endpoint):
             LossyTypeError: A value cannot be carried by its column's Arrow type.
             EndpointError: The system refused the query or broke off.
         """
+
+    def read_together(  # those whose connections cannot share a moment refuse the options
+        self,
+        parts: Sequence[Query],  # noqa: ARG002
+        readers: int,  # noqa: ARG002
+    ) -> AbstractContextManager[Sequence[Iterator[pa.RecordBatch]]]:
+        """Read what several queries give, all as it is at one moment. See :data:`CHUNK_OPTIONS`.
+
+        Args:
+            parts: The queries. They have the same columns.
+            readers: So many connections read at once, at most.
+
+        Returns:
+            What each connection reads, for a thread of its own.
+
+        Raises:
+            LossyTypeError: As in :meth:`read`; and so on.
+        """
+        raise EndpointError(f"{self.connection.name} reads no stream in parts.")
 
     def read_raw(  # most write rows in no form of their own
         self,
@@ -307,6 +330,10 @@ class Source(Endpoint):
             The expression; ``None`` where this system cannot compute it.
         """
         return None
+
+    def sizes(self) -> Mapping[Relation, int]:
+        """How many rows the tables have about, as the catalogue knows without a look at them."""
+        return {}
 
     def statistics(self, relation: Relation) -> Mapping[str, int | str]:  # noqa: ARG002
         """What the catalogue keeps of a table, by name, without looking at its rows.

@@ -22,6 +22,7 @@ __all__ = [
     "open_source",
     "open_target",
     "target_capabilities",
+    "tells_sizes",
 ]
 
 _Opened = TypeVar("_Opened", bound=Endpoint)
@@ -108,6 +109,12 @@ def target_capabilities(connection: Connection) -> Capabilities:
     if not issubclass(found, Target):
         raise _cannot_be(connection, "written")
     return found.capabilities
+
+
+def tells_sizes(connection: Connection) -> bool:
+    """Whether the catalogue of such a system knows how large its tables are, without opening it."""
+    found = _endpoint_class(connection)
+    return issubclass(found, Source) and found.tells_sizes
 
 
 def _remembered(endpoint: _Opened) -> _Opened:

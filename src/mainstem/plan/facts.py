@@ -54,6 +54,7 @@ class RunFacts:
         inclusive: Whether rows with the cursor's very value are read again; ``None``: where there is a
             primary key that keeps them from doubling.
         id: The execution's id.
+        readers: So many connections may read the parts of one stream at once.
     """
 
     replication: Replication
@@ -64,6 +65,7 @@ class RunFacts:
     state: StateReader | None = None
     inclusive: bool | None = None
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    readers: int = 1
 
     def for_stream(self, stream: Stream) -> RunFacts:
         """The same, with source and target told what one stream says of them.

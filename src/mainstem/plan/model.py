@@ -173,6 +173,7 @@ class StreamPlan:
         stream: The stream's name.
         mode: Its mode.
         query: What is read.
+        parts: Queries that together read the same rows, each once; none where they are read in one.
         target: The table that is written.
         columns: Its columns, in order.
         metadata_columns: The columns that the run adds.
@@ -216,6 +217,7 @@ class StreamPlan:
     definition: str | None = None
     staging: Relation | None = None
     batch_limit: int | None = None
+    parts: Sequence[Query] = ()
     pre_sql: str | None = None
     post_sql: str | None = None
     ddl: Sequence[str] = ()
@@ -262,6 +264,7 @@ class StreamPlan:
             "where": list(self.query.where),
             "limit": self.query.limit,
             "offset": self.query.offset,
+            "parts": len(self.parts) or 1,
             "target": str(self.target),
             "exists": self.existing is not None,
             "columns": [

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mainstem.endpoints import Query, SourceTable, Use
 from mainstem.errors import Position, RelationNotFoundError, ReplicationError
+from mainstem.plan.chunks import planned_parts
 from mainstem.plan.columns import ColumnPlanner, find_column, target_name, without_collisions
 from mainstem.plan.constraints import planned_constraints
 from mainstem.plan.custom_sql import CustomSql
@@ -136,7 +137,8 @@ class StreamPlanner:
         )
         fitted = self._with_sql(self._with_keys(self._checked(self._fitted(plan)), key))
         constraints = planned_constraints(fitted.columns, self._run.replication.variables, self._run.started)
-        return replace(fitted, constraints=constraints)
+        parts = planned_parts(self._place, self._run.source, fitted.query, key)
+        return replace(fitted, constraints=constraints, parts=parts)
 
     def _begins_anew(self, bounds: Bounds) -> bool:
         """Whether everything is read where only the cursor tells what is there already."""

@@ -40,6 +40,8 @@ CARRIED_OUT: Mapping[str, frozenset[str]] = {
     "source_options": frozenset(
         {
             "limit", "offset", "range", "max_decimals", "empty_as_null",
+            # Of sources whose connections can share a moment (`Source.source_options`).
+            "chunk_count", "chunk_expr", "chunk_size",
             # Those of files; a source that is none refuses them (`Source.source_options`).
             "compression", "datetime_format", "delimiter", "encoding", "escape", "fields_per_rec", "flatten",
             "format", "header", "jmespath", "null_if", "quote", "sheet", "skip_blank_lines", "skip_lines",

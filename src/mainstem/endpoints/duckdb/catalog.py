@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -11,7 +11,7 @@ from mainstem.endpoints.duckdb.carriage import described
 from mainstem.errors import RelationNotFoundError
 from mainstem.schema import Column, Relation
 
-__all__ = ["describe_relation", "describe_sql", "find_relation", "list_relations", "text_literal"]
+__all__ = ["describe_relation", "describe_sql", "find_relation", "list_relations", "sizes", "text_literal"]
 
 # https://duckdb.org/docs/stable/sql/meta/duckdb_table_functions
 _RELATIONS = """
@@ -42,6 +42,11 @@ SELECT schema_name FROM duckdb_schemas()
    AND lower(database_name) = lower(coalesce({0}, current_database()))
 """
 
+_SIZES = """
+SELECT schema_name, table_name, estimated_size FROM duckdb_tables()
+ WHERE NOT internal AND database_name = current_database()
+"""
+
 _DATABASES = "SELECT database_name FROM duckdb_databases() WHERE NOT internal"
 
 _COLUMNS = """
@@ -69,6 +74,12 @@ def list_relations(connection: duckdb.DuckDBPyConnection, schema: str | None) ->
     """List the tables and views of the connection's own database."""
     rows = _asked(connection, _LISTED, schema).fetchall()
     return [CatalogEntry(Relation(owner, name), is_view) for owner, name, is_view in rows]
+
+
+def sizes(connection: duckdb.DuckDBPyConnection) -> Mapping[Relation, int]:
+    """How many rows the tables of the connection's own database have about."""
+    rows = connection.execute(_SIZES).fetchall()
+    return {Relation(owner, name): size for owner, name, size in rows}
 
 
 def find_relation(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 import duckdb
@@ -34,6 +34,7 @@ class DuckDBSource(Source):
 
     dialect = "duckdb"
     name_parts = 3
+    tells_sizes = True
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -134,6 +135,11 @@ class DuckDBSource(Source):
                 return pa.table({})
             reader = result.to_arrow_reader(_EXPORTED_ROWS)
             return first_rows(reader, reader.schema, limit)
+
+    @override
+    def sizes(self) -> Mapping[Relation, int]:
+        with duckdb_errors(self.connection.name):
+            return catalog.sizes(self._duckdb)
 
     # Rows.
 

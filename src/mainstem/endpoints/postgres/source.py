@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import adbc_driver_manager
@@ -14,7 +15,15 @@ import pyarrow as pa
 from typing_extensions import override
 
 from mainstem.connections import Connection
-from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, first_rows
+from mainstem.endpoints.base import (
+    CHUNK_OPTIONS,
+    TABLE_SOURCE_OPTIONS,
+    CatalogEntry,
+    Query,
+    Source,
+    SourceTable,
+    first_rows,
+)
 from mainstem.endpoints.cancelling import Insistence
 from mainstem.endpoints.comparable import Form, Written
 from mainstem.endpoints.postgres import catalog, comparable
@@ -27,7 +36,8 @@ from mainstem.endpoints.postgres.connecting import (
     open_session,
     server_errors,
 )
-from mainstem.endpoints.postgres.holders import holders_named, lock_timeout
+from mainstem.endpoints.postgres.holders import holders_named
+from mainstem.endpoints.postgres.looking import ONE_MOMENT, SETTINGS, Look
 from mainstem.endpoints.postgres.names import quoted, text_literal
 from mainstem.endpoints.postgres.piping import copied, items_of, natives_of, raw_form
 from mainstem.endpoints.postgres.reading import ArrowRows, ArrowSession
@@ -37,11 +47,6 @@ from mainstem.errors import EndpointError, LossyTypeError
 from mainstem.schema import Column, Relation
 
 __all__ = ["PostgresSource"]
-
-# Whatever the user's or the server's settings: text forms that another server reads in the same way.
-_SETTINGS = """
-select set_config('datestyle', 'iso', true), set_config('intervalstyle', 'postgres', true),
-       set_config('extra_float_digits', '3', true), set_config('bytea_output', 'hex', true)"""
 
 _SORTED_AS_TEXT = frozenset({"text", "character varying", "character", "bpchar", "name"})
 
@@ -56,6 +61,8 @@ class PostgresSource(Source):
     """What PostgreSQL is as a source, and what it needs for being looked at."""
 
     dialect = "postgres"
+    tells_sizes = True
+    source_options = TABLE_SOURCE_OPTIONS | CHUNK_OPTIONS
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
@@ -64,6 +71,7 @@ class PostgresSource(Source):
         self._insistence = Insistence()
         self._arrow: ArrowSession | None = None
         self._pipe: Session | None = None
+        self._readers: set[ArrowSession] = set()
         self._session = open_session(connection)
 
     @property
@@ -86,11 +94,12 @@ class PostgresSource(Source):
             if self._closed:
                 return
             break_off(self._sessions(), self._insistence)
-            if self._arrow is not None:
-                self._arrow.cancel()
+            for reader in (self._arrow, *self._readers):
+                if reader is not None:
+                    reader.cancel()
 
     def _sessions(self) -> Sequence[Session]:
-        """What may wait for the server, besides the one whose rows are Arrow."""
+        """What may wait for the server, besides those whose rows are Arrow."""
         return [self._session] if self._pipe is None else [self._session, self._pipe]
 
     @override
@@ -121,10 +130,7 @@ class PostgresSource(Source):
     @override
     @contextmanager
     def read(self, query: Query) -> Iterator[Iterator[pa.RecordBatch]]:
-        carriages = [
-            (carriage_as_text if column.as_text else carriage_of)(column.native_type)
-            for column in query.columns
-        ]
+        carriages = _carriages(query)
         sql = self._select(query, carriages)
         table = self.qualified(query.relation) if query.relation else None
         with self._looking() as look, ExitStack() as opened:
@@ -137,7 +143,15 @@ class PostgresSource(Source):
             yield self._batches(rows, look, query, carriages)
 
     def _batches(
-        self, rows: ArrowRows, look: _Look, query: Query, carriages: Sequence[Carriage]
+        self, rows: ArrowRows, look: Look, query: Query, carriages: Sequence[Carriage]
+    ) -> Iterator[pa.RecordBatch]:
+        yield from self._decoded(rows, query, carriages)
+        # The table is let go with its last row: what follows may want to replace that very table.
+        rows.close()
+        look.close()
+
+    def _decoded(
+        self, rows: Iterator[pa.RecordBatch], query: Query, carriages: Sequence[Carriage]
     ) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([pa.field(column.name, column.arrow_type) for column in query.columns])
         with driver_errors(self.connection.name), _refused_values(query):
@@ -147,9 +161,49 @@ class PostgresSource(Source):
                     for column, carriage, values in zip(query.columns, carriages, batch.columns, strict=True)
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
-        # The table is let go with its last row: what follows may want to replace that very table.
-        rows.close()
-        look.end()
+
+    @override
+    @contextmanager
+    def read_together(
+        self, parts: Sequence[Query], readers: int
+    ) -> Iterator[Sequence[Iterator[pa.RecordBatch]]]:
+        waiting: SimpleQueue[Query] = SimpleQueue()
+        for part in parts:
+            waiting.put(part)
+        with ExitStack() as opened:
+            with driver_errors(self.connection.name):
+                looks = [opened.enter_context(self._looking(ONE_MOMENT))]
+                moment = looks[0].exported()
+                for _ in range(min(readers, len(parts)) - 1):
+                    session = opened.enter_context(self._another_reader())
+                    looks.append(opened.enter_context(closing(Look(session, ONE_MOMENT, moment))))
+            # What is broken off is closed before its connection.
+            yield [opened.enter_context(closing(self._in_turn(look, waiting))) for look in looks]
+
+    def _in_turn(self, look: Look, waiting: SimpleQueue[Query]) -> Generator[pa.RecordBatch, None, None]:
+        while not waiting.empty():
+            try:
+                query = waiting.get_nowait()
+            except Empty:
+                break
+            carriages = _carriages(query)
+            with ExitStack() as opened:
+                with driver_errors(self.connection.name), _refused_values(query):
+                    reader = opened.enter_context(look.session.query(self._select(query, carriages)))
+                yield from self._decoded(reader, query, carriages)
+        look.close()
+
+    @contextmanager
+    def _another_reader(self) -> Iterator[ArrowSession]:
+        session = open_reader(self.connection)
+        with self._closing:
+            self._readers.add(session)
+        try:
+            yield session
+        finally:
+            with self._closing:
+                self._readers.discard(session)
+                session.close()
 
     @override
     def read_raw(self, query: Query, form: RawForm) -> AbstractContextManager[Iterator[RawRows]] | None:
@@ -178,8 +232,8 @@ class PostgresSource(Source):
 
     def _pieces(self, session: Session, sql: str, table: str | None) -> Iterator[RawRows]:
         with holders_named(self._session, table), server_errors(self.connection.name):
-            for statement in _reading():
-                session.execute(statement)
+            session.execute("begin")
+            session.execute(SETTINGS)
             yield from copied(session, sql)
             # The table is let go with its last row: what follows may want to replace that very table.
             session.execute("rollback")
@@ -209,6 +263,11 @@ class PostgresSource(Source):
     @override
     def checksum(self, texts: Sequence[str]) -> str | None:
         return comparable.checksum(texts)
+
+    @override
+    def sizes(self) -> Mapping[Relation, int]:
+        with server_errors(self.connection.name):
+            return catalog.sizes(self._session)
 
     @override
     def statistics(self, relation: Relation) -> Mapping[str, int | str]:
@@ -273,35 +332,17 @@ class PostgresSource(Source):
             return self._arrow
 
     @contextmanager
-    def _looking(self) -> Iterator[_Look]:
+    def _looking(self, begin: str = "begin") -> Iterator[Look]:
         with driver_errors(self.connection.name):
-            look = _Look(self._reader())
-        try:
+            look = Look(self._reader(), begin)
+        with closing(look):
             yield look
-        finally:
-            look.end()
 
 
-class _Look:
-    """One look at the database, in a transaction that is never left open."""
-
-    def __init__(self, session: ArrowSession) -> None:
-        self.session = session
-        self._is_open = True
-        for statement in _reading():
-            session.run(statement)
-
-    def end(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            # A connection that broke cannot roll back, and that is not what to tell.
-            with suppress(adbc_driver_manager.Error, OSError):
-                self.session.run("rollback")
-
-
-def _reading() -> Sequence[str]:
-    """How a transaction begins in which a query is read."""
-    return "begin", f"{_SETTINGS}, {lock_timeout()}"
+def _carriages(query: Query) -> Sequence[Carriage]:
+    return [
+        (carriage_as_text if column.as_text else carriage_of)(column.native_type) for column in query.columns
+    ]
 
 
 def _has_year(kind: pa.DataType) -> bool:
