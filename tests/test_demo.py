@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +21,14 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from mainstem.testing.postgres import EmbeddedPostgres, free_port
 
 DEMO = Path(__file__).parent.parent / "demo"
 ORDERS = 20_000
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 REPLICATION = {
     *("data/customers", "data/products", "data/orders"),
     *("target/data/customers", "target/data/products", "target/data/orders"),
@@ -266,11 +271,119 @@ def refreshed(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return dict(lines)
 
 
+LINEAGE = """
+query Columns($key: AssetKeyInput!) {
+  assetNodeOrError(assetKey: $key) {
+    ... on AssetNode {
+      assetMaterializations(limit: 1) {
+        metadataEntries {
+          ... on TableColumnLineageMetadataEntry {
+            lineage { columnName columnDeps { assetKey { path } columnName } }
+          }
+        }
+      }
+    }
+  }
+}
+"""
+
+
+@contextmanager
+def dagsters_ui(shop: Shop, log: Path) -> Iterator[str]:
+    """The address of Dagster's webserver over what was run."""
+    port = free_port()
+    command = [str(Path(sys.executable).with_name("dagster-webserver")), "-m", "shop.definitions"]
+    home = {"DAGSTER_HOME": str(shop.local / "shop" / "dagster")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "-p", str(port), "-h", "127.0.0.1"],
+            cwd=DEMO,
+            env={**shop.environment, **home},
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            while b"Serving dagster-webserver" not in log.read_bytes():
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def made_of(address: str, column: str) -> list[str]:
+    """What a column is made of, as the UI's own server tells it."""
+    *path, name = column.split(".")
+    asked = json.dumps({"query": LINEAGE, "variables": {"key": {"path": path}}}).encode()
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{address}/graphql", asked, {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        node = json.load(answer)["data"]["assetNodeOrError"]
+    return [
+        ".".join([*dep["assetKey"]["path"], dep["columnName"]])
+        for event in node.get("assetMaterializations", ())
+        for entry in event["metadataEntries"]
+        for each in entry.get("lineage", ())
+        if each["columnName"] == name
+        for dep in each["columnDeps"]
+    ]
+
+
+WAY = [
+    *("customers.lifetime_value", "orders.amount", "stg_orders.amount"),
+    *("target.data.orders.amount", "data.orders.amount"),
+]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path (Debian: apt install chromium)")
+def test_a_column_of_the_charts_table_is_followed_to_postgres_in_the_browser(
+    shop: Shop, runs: list[Outcome], tmp_path: Path
+) -> None:
+    """In Dagster's UI asset by asset, and on the page of `mainstem report` at once."""
+    assert runs[1].code == 0
+    home = str(shop.local / "shop" / "dagster")
+    report = tmp_path / "report.html"
+    command = ("-c", "from mainstem.cli import main; main()", "report", "-o", str(report))
+    written = shop.python(*command, DAGSTER_HOME=home)
+    assert written.returncode == 0, written.stderr
+    with dagsters_ui(shop, tmp_path / "ui.log") as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1600, "height": 1100})
+        for column, origin in pairwise(WAY):
+            assert origin in made_of(address, column)
+            *path, name = column.split(".")
+            page.goto(f"{address}/assets/{'/'.join(path)}?view=overview", wait_until="domcontentloaded")
+            expect(page.get_by_text(name, exact=True).first).to_be_visible(timeout=120_000)
+        page.screenshot(path=_picture(tmp_path, "MAINSTEM_UI_SCREENSHOT", "ui.png"))
+
+        page.goto(f"{report.as_uri()}#{WAY[0]}")
+        expect(page.locator("#way h2")).to_have_text(WAY[0])
+        for column, origin in pairwise(WAY):
+            link = page.locator("#way section").first.get_by_role("link", name=origin, exact=True).first
+            assert link.is_visible(), f"{column} does not lead to {origin}"
+        lit = page.locator("svg .node.on title").all_text_contents()
+        assert {title.partition(":")[0] for title in lit} >= {
+            "customers",
+            "target/data/orders",
+            "data/orders",
+        }
+        page.screenshot(path=_picture(tmp_path, "MAINSTEM_REPORT_SCREENSHOT", "report.png"))
+        browser.close()
+
+
+def _picture(folder: Path, variable: str, name: str) -> Path:
+    return Path(os.environ.get(variable, folder / name))
+
+
 def test_nobody_has_lined_anything_up_by_hand() -> None:
     files = [path for folder in ("shop", "dbt") for path in (DEMO / folder).rglob("*.*")]
     written = {path: path.read_text() for path in files if path.suffix in {".py", ".yaml", ".yml", ".sql"}}
     assert len(written) > 15
-    by_hand = re.compile(r"asset_key *[:=]|AssetKey\(\W|AssetSpec\(\W|key_prefix|\bmeta\b|AssetIn|\bins=")
+    by_hand = re.compile(
+        r"(?<!\.)asset_key *[:=]|AssetKey\(\W|AssetSpec\(\W|key_prefix|\bmeta\b|AssetIn|\bins="
+    )
     found = [f"{path}: {match.group()}" for path, text in written.items() for match in by_hand.finditer(text)]
     assert found == []
 

@@ -39,7 +39,7 @@ def lake(tmp_path: Path, **more: Mapping[str, Any]) -> SlingResource:
         ("raw/orders/", "orders"),
         ("raw/orders/*.parquet", "orders/*.parquet"),
         ("raw/orders/*.parquet", "orders/part-0001.parquet"),
-        ("raw/orders/{YYYY}/{MM}_{DD}.parquet", "orders/2024/*.parquet"),
+        ("raw/orders/{YYYY}/{MM}_{DD}.parquet", "orders/1924/*.parquet"),
         ("raw/orders/{part_year}/*.parquet", "orders/**"),
         ("raw/{stream_schema}/{stream_table}.parquet", "data/orders.parquet"),
     ],
@@ -112,6 +112,10 @@ def test_a_pattern_is_downstream_of_all_that_write_its_files(tmp_path: Path, rep
     back = replicate("RAW", "DUCK", {"in/*.csv": "main.all"}, name="back")
     defs = wire(dg.Definitions(assets=[there, back], resources={"sling": lake(tmp_path)}))
     assert upstream(defs, "target/main/all") == {"target/raw_in_a/csv", "target/raw_in_b/csv"}
+    [spec] = [spec for spec in defs.resolve_all_asset_specs() if spec.key.path[-1] == "all"]
+    [[first, _]] = spec.metadata["mainstem/wired"].value.values()
+    told = "stream in/*.csv takes in s3 lake/raw/in/*.csv, and stream data.a writes s3 lake/raw/in/a.csv"
+    assert first["because"] == told
 
 
 def test_two_streams_that_write_one_file_are_both_named(tmp_path: Path, replicate: Replicate) -> None:
@@ -119,7 +123,7 @@ def test_two_streams_that_write_one_file_are_both_named(tmp_path: Path, replicat
     other = replicate("PG", "RAW", {"data.b": "a.csv"}, name="other")
     defs = dg.Definitions(assets=[one, other], resources={"sling": lake(tmp_path)})
     with pytest.raises(
-        ConfigError, match=r"raw/a.csv: target/raw_a/csv .*data.a.* and target/a/csv .*data.b"
+        ConfigError, match=r"lake/raw/a.csv: target/raw_a/csv .*data.a.* and target/a/csv .*data.b"
     ):
         wire(defs)
 

@@ -193,6 +193,20 @@ def test_a_connection_that_is_not_known_joins_nothing_and_says_why(
     assert upstream(wire(defs), "target/c/d") == {"a/b"}
 
 
+def test_the_other_connection_of_a_replication_is_known_all_the_same(
+    tmp_path: Path, replicate: Replicate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOT_SET_ANYWHERE", raising=False)
+    resource = sling(tmp_path, PG={"type": "postgres", "host": dg.EnvVar("NOT_SET_ANYWHERE")})
+    dbt = warehouse(tmp_path)
+    dbt.model("stg", "main", [dbt.source("raw", "orders", "raw")])
+    assets = [replicate("PG", "DUCK", {"data.orders": "raw.orders"}), dbt.assets()]
+    defs = dg.Definitions(assets=assets, resources={"sling": resource})
+    assert upstream(wire(defs), "stg") == {"target/raw/orders"}
+    [told] = explained(defs).unknown[dg.AssetKey(["target", "raw", "orders"])]
+    assert told.startswith("The connection PG is not known: ")
+
+
 def test_environment_variables_are_read_when_wiring(
     tmp_path: Path, replicate: Replicate, monkeypatch: pytest.MonkeyPatch
 ) -> None:

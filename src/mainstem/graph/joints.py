@@ -99,22 +99,21 @@ class _Tables:
             self._files.setdefault(written.table.owner, []).append((node.key, written))
 
     def makers_of(self, read: ReadTable) -> Sequence[_Maker]:
-        """The assets that a table is, each with the table and who writes it: of files, maybe several."""
+        """The assets that a table is, each with the table and the reason: of files, maybe several."""
         exact = self._exact(self.made, read)
         files = [
-            (key, table, written.what)
+            (key, table, f"{read.what} takes in {table}, and {written.what} writes {written.table}")
             for table in read.tables
             for key, written in self._files.get(table.owner, ())
-            if table.meets(written.table)
+            if table != written.table and table.meets(written.table)
         ]
-        found = list(dict.fromkeys([*exact, *files])) or self._nested_in(read)
-        return found or self._exact(self.there, read)
+        return [*exact, *files] or self._nested_in(read) or self._exact(self.there, read)
 
     def _exact(self, known: Mapping[PhysicalTable, _Written], read: ReadTable) -> Sequence[_Maker]:
         for table in read.tables:
             if table in known:
                 key, written = known[table]
-                return [(key, table, written.what)]
+                return [(key, table, f"{read.what} and {written.what} are both {table}")]
         return []
 
     def _nested_in(self, read: ReadTable) -> Sequence[_Maker]:
@@ -126,7 +125,8 @@ class _Tables:
             ]
             if above:
                 _, key, written = max(above, key=lambda each: each[0])
-                return [(key, table, f"{written.what}, nested in {written.table.table}")]
+                told = f"{read.what} and {written.what}, nested in {written.table.table}, are both {table}"
+                return [(key, table, told)]
         return []
 
 
@@ -151,10 +151,10 @@ def _joined(node: Node, read: ReadTable, known: _Tables) -> Iterator[Joint]:
         return
     if not read.usual and read.key in known.defined:
         return
-    for key, table, what in known.makers_of(read):
+    for key, table, because in known.makers_of(read):
         standing = key not in known.makers and read.key in known.defined
         if key not in (read.key, node.key) and not standing:
-            yield Joint(node.key, read.key, key, table, f"{read.what} and {what} are both {table}", read.what)
+            yield Joint(node.key, read.key, key, table, because, read.what)
 
 
 def _refuse_circles(nodes: Sequence[Node], joints: Sequence[Joint]) -> None:

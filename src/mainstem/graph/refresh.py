@@ -97,14 +97,20 @@ def _run(
     # A project's own loggers say what they are set to say.
     quiet = {} if defs.loggers else _QUIET
     result = found.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)
-    planned: dict[str, list[dg.AssetKey]] = {}
+    kinds = dg.DagsterEventType
+    steps: dict[str | None, list[dg.AssetKey]] = {}
+    for record in instance.get_records_for_run(
+        result.run_id, of_type=kinds.ASSET_MATERIALIZATION_PLANNED
+    ).records:
+        event = record.event_log_entry.dagster_event
+        if event is not None and event.asset_key is not None:
+            steps.setdefault(event.step_key, []).append(event.asset_key)
     failures: dict[dg.AssetKey, str] = {}
     for event in result.all_events:
-        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED and event.asset_key:
-            planned.setdefault(event.step_key or "", []).append(event.asset_key)
-        elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            told = _cause(event.step_failure_data.error)
-            failures.update(dict.fromkeys(planned.get(event.step_key or "", keys), told))
+        if event.event_type == kinds.STEP_FAILURE:
+            # What is observed is not planned.
+            failed = steps.get(event.step_key, keys)
+            failures.update(dict.fromkeys(failed, _cause(event.step_failure_data.error)))
     return failures
 
 

@@ -47,5 +47,6 @@ class PhysicalTable:
         return self.is_file and self.owner == other.owner and may_meet(self.table, other.table)
 
     def __str__(self) -> str:
-        named = ".".join(part for part in (self.database, self.schema, self.table) if part)
+        between = "/" if self.is_file else "."
+        named = between.join(part for part in (self.database, self.schema, self.table) if part)
         return " ".join(part for part in (self.system, self.instance, named) if part)

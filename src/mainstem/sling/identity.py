@@ -9,7 +9,7 @@ from itertools import takewhile
 import dagster as dg
 
 from mainstem.assets import AssetTables, ReadTable, WrittenTable
-from mainstem.connections import Connection, ConnectionBook
+from mainstem.connections import Connection
 from mainstem.endpoints.base import split_name
 from mainstem.endpoints.files.naming import file_variables
 from mainstem.errors import ConnectionConfigError
@@ -25,10 +25,10 @@ from mainstem.sling.translator import DagsterSlingTranslator
 
 __all__ = ["tables_of_streams"]
 
-# Two moments that no pattern of a date writes alike: an object that differs is another table each time.
+# Two moments of which no part is written alike: an object that differs is another table each time.
 _MOMENTS = (
-    datetime(2001, 2, 3, 4, 5, 6, tzinfo=timezone.utc),
-    datetime(2012, 11, 10, 9, 8, 7, tzinfo=timezone.utc),
+    datetime(1987, 2, 3, 4, 5, 6, tzinfo=timezone.utc),
+    datetime(2012, 11, 10, 19, 18, 27, tzinfo=timezone.utc),
 )
 _URL = "://"
 # No place at all.
@@ -47,16 +47,16 @@ def tables_of_streams(
             and the environment.
     """
     replication = definition.replication
-    book, unknown = _book(definition, resources)
+    unknown: list[str] = []
     ends: list[_End | None] = []
     for name in (replication.source, replication.target):
         try:
-            connection = book.find(name)
+            ends.append(_End(_connection(name, definition, resources)))
         except ConnectionConfigError as error:
-            unknown.append(f"The connection {name} is not known: {error.message.splitlines()[0]}")
+            # Where it was looked for is of no help in a list.
+            told = error.message.splitlines()[0].partition(" Looked at:")[0]
+            unknown.append(f"The connection {name} is not known: {told}")
             ends.append(None)
-        else:
-            ends.append(_End(connection))
     source, target = ends
     streams = {spec.key: name for name, spec in definition.specs.items()}
     reading = {key: name for name in definition.streams if (key := definition.source_of(name)) is not None}
@@ -118,17 +118,10 @@ class _End:
         return self.instance.schema if self.instance else ""
 
 
-def _book(definition: SlingDefinition, resources: Mapping[str, object]) -> tuple[ConnectionBook, list[str]]:
-    replication = definition.replication
-    unknown: list[str] = []
+def _connection(name: str, definition: SlingDefinition, resources: Mapping[str, object]) -> Connection:
     resource = next((each for each in resources.values() if isinstance(each, SlingResource)), None)
-    try:
-        if resource is not None:
-            return resource.connection_book([replication.source, replication.target]), unknown
-        return book_of(definition.connections), unknown
-    except ConnectionConfigError as error:
-        unknown.append(str(error))
-        return ConnectionBook(environment={}), unknown
+    book = resource.connection_book([name]) if resource is not None else book_of(definition.connections)
+    return book.find(name)
 
 
 def _read(definition: SlingDefinition, stream: Stream, source: _End | None) -> Sequence[ReadTable]:

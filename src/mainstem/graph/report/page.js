@@ -62,7 +62,7 @@ function mark(nodes, edges, chosen) {
     const number = Number(node.dataset.node);
     node.classList.toggle("on", nodes.has(number));
     node.classList.toggle("chosen", number === chosen);
-    if (number === chosen) node.scrollIntoView({ block: "nearest", inline: "center" });
+    if (number === chosen) node.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   for (const edge of svg.querySelectorAll("[data-edge]")) {
     edge.classList.toggle("on", edges.has(edge.dataset.edge));
