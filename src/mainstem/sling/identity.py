@@ -20,7 +20,7 @@ from mainstem.sling.resource import SlingResource
 from mainstem.sling.snapshot import book_of
 from mainstem.sling.translator import DagsterSlingTranslator
 
-__all__ = ["tables_of_streams"]
+__all__ = ["connections_of", "tables_of_streams"]
 
 # Two moments that no pattern of a date writes alike: an object that differs is another table each time.
 _MOMENTS = (
@@ -41,7 +41,7 @@ def tables_of_streams(
             and the environment.
     """
     replication = definition.replication
-    book, unknown = _book(definition, resources)
+    book, unknown = connections_of(definition, resources)
     ends: list[_End | None] = []
     for name in (replication.source, replication.target):
         try:
@@ -99,7 +99,15 @@ class _End:
         return self.instance.schema if self.instance else ""
 
 
-def _book(definition: SlingDefinition, resources: Mapping[str, object]) -> tuple[ConnectionBook, list[str]]:
+def connections_of(
+    definition: SlingDefinition, resources: Mapping[str, object]
+) -> tuple[ConnectionBook, list[str]]:
+    """Return the connections of a replication, and why one of them is not known.
+
+    Args:
+        definition: The replication.
+        resources: A `SlingResource` among them has connections.
+    """
     replication = definition.replication
     unknown: list[str] = []
     resource = next((each for each in resources.values() if isinstance(each, SlingResource)), None)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
+from mainstem.dbt.collector import collector_paused
 from mainstem.dbt.lineage.dialects import language_of
 from mainstem.dbt.lineage.joins import FromClause
 from mainstem.dbt.lineage.relation import Output, Relation, together
@@ -74,13 +75,15 @@ def trace_query(
         ['open']
     """
     tracer = _Tracer(dialect, Tables(tables), queries or {})
-    try:
-        found = tracer.relation(_parsed(sql, dialect), {}, None)
-    except UntracedError as error:
-        return QueryLineage(complete=False, problems=[str(error)])
-    except RecursionError:
-        return QueryLineage(complete=False, problems=["it is nested too deeply"])
-    return _told(found, tracer, columns, own)
+    # A syntax tree is all circles, and gone at the end.
+    with collector_paused():
+        try:
+            found = tracer.relation(_parsed(sql, dialect), {}, None)
+        except UntracedError as error:
+            return QueryLineage(complete=False, problems=[str(error)])
+        except RecursionError:
+            return QueryLineage(complete=False, problems=["it is nested too deeply"])
+        return _told(found, tracer, columns, own)
 
 
 def _parsed(sql: str, dialect: str | None) -> Any:
