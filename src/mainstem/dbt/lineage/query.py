@@ -326,6 +326,11 @@ class _Tracer:
                 inner = each.this if isinstance(each, exp.Ordered) else each
                 if isinstance(inner, exp.Literal) and inner.is_int:
                     self._note(partial(_at, found, int(inner.name)))
+                elif (
+                    clause.key == "order" and isinstance(inner, exp.Column) and _alias(inner) in scope.aliases
+                ):
+                    # What the select gives a name to is meant before a column of that name.
+                    self._note(partial(together, [scope.aliases[_alias(inner)]]))
                 elif hasattr(inner, "args"):
                     self._note(partial(self._values.choosing, inner, scope))
 
@@ -335,6 +340,11 @@ class _Tracer:
             self.rows |= rows()
         except UntracedError as error:
             self.problems.append(f"which rows there are: {error}")
+
+
+def _alias(node: Any) -> str:
+    """A bare name, by which a select may know one of its columns, in lower case; empty for all else."""
+    return node.name.lower() if isinstance(node, exp.Column) and not node.table else ""
 
 
 def _at(found: Relation, position: int) -> Origins:
