@@ -27,7 +27,7 @@ def test_the_example_is_joined_as_the_page_says(tmp_path: Path, monkeypatch: pyt
 def test_every_command_of_the_page_is_there_with_its_options() -> None:
     lines = re.findall(r"^    mainstem (\w+)(.*?)(?: {2,}#.*)?$", DOCUMENT, re.MULTILINE)
     assert [command for command, _ in lines] == [
-        *("graph", "lineage", "lineage", "impact", "status", "report", "refresh")
+        *("graph", "lineage", "lineage", "impact", "impact", "status", "report", "refresh")
     ]
     for command, rest in lines:
         shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})

@@ -206,6 +206,10 @@ class ColumnGraph:
                 readers[dep.asset_key].append(spec.key)
         return readers
 
+    def knows(self, column: GraphColumn) -> bool:
+        """Whether it is known what a column is made of."""
+        return column.same in self._traced
+
     def choose(self, asset: dg.AssetKey, rows: Sequence[GraphColumn]) -> None:
         """Note the columns that choose the rows of an asset."""
         for column in rows:
@@ -330,13 +334,13 @@ def _copy(graph: ColumnGraph, copies: Mapping[dg.AssetKey, AssetColumns]) -> Non
         done.add(column.same)
         copied = copies.get(column.asset)
         name = copied.upstream(column.name) if copied is not None else None
-        if copied is not None and copied.copies and name is not None and not graph.upstream(column).others:
+        if copied is not None and copied.copies and name is not None and not graph.knows(column):
             origin = GraphColumn(copied.copies, name)
             graph.add(column, [origin])
             waiting.append(origin)
         for key in copied_by.get(column.asset, ()):
             copy = GraphColumn(key, copies[key].downstream(column.name))
-            if copies[key].upstream(copy.name) is not None:
+            if copies[key].upstream(copy.name) is not None and not graph.knows(copy):
                 graph.add(copy, [column])
                 waiting.append(copy)
 

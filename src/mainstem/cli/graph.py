@@ -10,11 +10,12 @@ from rich.tree import Tree
 from mainstem.cli.exits import DONE
 from mainstem.cli.output import json_line, show
 from mainstem.graph import explained, wire
-from mainstem.graph.columns import ColumnGraph, ColumnNode, Impact, column_graph
+from mainstem.graph.columns import ColumnGraph, ColumnNode, GraphColumn, Impact, column_graph
 from mainstem.graph.history import latest_metadata, the_instance
 from mainstem.graph.load import load_definitions
+from mainstem.graph.source_changes import source_changes
 
-__all__ = ["explain_graph", "show_impact", "show_lineage"]
+__all__ = ["explain_graph", "show_changes", "show_impact", "show_lineage"]
 
 
 def explain_graph(module: str | None, file: str | None, *, as_json: bool) -> int:
@@ -76,6 +77,30 @@ def show_impact(column: str, module: str | None, file: str | None, *, as_json: b
         json_line(_impact_data(impact))
         return DONE
     _show_impact(graph, impact)
+    return DONE
+
+
+def show_changes(module: str | None, file: str | None, *, as_json: bool) -> int:
+    """List the columns of the sources that are not what they were, and what depends on each."""
+    defs = wire(load_definitions(module, file))
+    with the_instance(needed=False) as instance:
+        latest = latest_metadata(instance)
+        graph = column_graph(defs, latest)
+        changes = source_changes(defs, latest)
+    found = [(change, graph.impact(GraphColumn(change.asset, change.column))) for change in changes]
+    if as_json:
+        told = [
+            {**_impact_data(impact), "what": change.what, "type": change.type, "since": change.since}
+            for change, impact in found
+        ]
+        json_line({"changes": told})
+        return DONE
+    for change, impact in found:
+        show(
+            Text(f"{change.what}: {impact.column} ({change.type}) since {change.since}", style="bold yellow")
+        )
+        _show_impact(graph, impact, indent="  ")
+    show(Text(f"{len(found)} changes"))
     return DONE
 
 

@@ -274,19 +274,38 @@ def lineage(  # noqa: PLR0917 - typer hands them over by name
 
 
 @app.command()
-def impact(
-    column: _Column, module: _Module = None, file: _File = None, json: _Json = False, debug: _Debug = False
+def impact(  # noqa: PLR0917 - typer hands them over by name
+    column: Annotated[
+        str | None, typer.Argument(help="An asset's key and a column: target.orders.amount.")
+    ] = None,
+    schema_changes: Annotated[
+        bool,
+        typer.Option("--schema-changes", help="Of each column of the sources that is not what it was."),
+    ] = False,
+    module: _Module = None,
+    file: _File = None,
+    json: _Json = False,
+    debug: _Debug = False,
 ) -> None:
     """List what depends on a column: columns, assets, checks.
+
+    With --schema-changes, the sources of replications are looked at, and compared to what they were at the
+    last load, or when the catalogue's snapshot was taken.
 
     For example:
 
     $ mainstem impact data.orders.amount
+
+    $ mainstem impact --schema-changes
     """
+    if (column is None) is not schema_changes:
+        raise typer.BadParameter("Name a column, or ask for --schema-changes.")
 
     def body(_stop: Stop) -> int:
-        from mainstem.cli.graph import show_impact  # noqa: PLC0415 - it imports Dagster
+        from mainstem.cli.graph import show_changes, show_impact  # noqa: PLC0415 - it imports Dagster
 
+        if column is None:
+            return show_changes(module, file, as_json=json)
         return show_impact(column, module, file, as_json=json)
 
     run_command(body, debug=debug)

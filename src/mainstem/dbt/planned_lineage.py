@@ -54,6 +54,8 @@ class PlannedLineage:
         self._kept: Mapping[str, Any] = self._load()
         self._used: dict[str, Any] = {}
         self._of: dict[str, QueryLineage] = {}
+        # Each with what it says, as text.
+        self._tables: dict[str, tuple[Table, str]] = {}
 
     def of(self, unique_id: str) -> QueryLineage:
         """Return the lineage of a node, as far as it is known. That of a source has no columns."""
@@ -99,19 +101,29 @@ class PlannedLineage:
         if sql is None:
             why = "is in Jinja" if node.get("language", "sql") == "sql" else "is not SQL"
             return QueryLineage(complete=False, problems=[f"what it is made by {why} before it has run"])
-        tables = [self._table(parent) for parent in self._parents(unique_id)]
-        if unique_id not in {table.unique_id for table in tables}:
+        parents = self._parents(unique_id)
+        read = [self._table(parent) for parent in parents]
+        tables = [table for table, _ in read]
+        if unique_id not in parents:
             tables.append(self._own(node))
         queries = dict(self._queries(node))
-        said = json.dumps([sql, queries, [vars(table) for table in tables], self._dialect])
-        digest = hashlib.blake2b(said.encode(), digest_size=16).hexdigest()
-        found = _decoded(self._kept.get(digest))
+        said = [unique_id, sql, *(text for _, text in read), json.dumps(queries), str(self._dialect)]
+        digest = hashlib.blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
+        kept = self._kept.get(digest)
+        found = _decoded(kept)
         if found is None:
             found = trace_query(sql, dialect=self._dialect, tables=tables, queries=queries, own=unique_id)
-        self._used[digest] = _encoded(found)
+            kept = _encoded(found)
+        self._used[digest] = kept
         return found
 
-    def _table(self, unique_id: str) -> Table:
+    def _table(self, unique_id: str) -> tuple[Table, str]:
+        if unique_id not in self._tables:
+            table = self._table_of(unique_id)
+            self._tables[unique_id] = table, json.dumps(vars(table))
+        return self._tables[unique_id]
+
+    def _table_of(self, unique_id: str) -> Table:
         node = node_of(self._manifest, unique_id)
         found = self._of.get(unique_id, QueryLineage(complete=False))
         kind = (node.get("config") or {}).get("materialized")

@@ -9,7 +9,7 @@ import dagster as dg
 from dlt import Pipeline
 from dlt.extract.source import DltSource
 
-from mainstem.assets import AssetTables
+from mainstem.assets import AssetColumns, AssetTables
 from mainstem.dlt.translator import DagsterDltTranslator, DltResourceTranslatorData
 from mainstem.errors import ConfigError
 
@@ -41,6 +41,12 @@ class DltDefinition:
         from mainstem.dlt.identity import tables_of_resources  # noqa: PLC0415 - only `wire` asks
 
         return tables_of_resources(self, specs)
+
+    def columns_of(self, specs: Sequence[dg.AssetSpec]) -> Mapping[dg.AssetKey, AssetColumns]:
+        """Return what the columns of the assets are made of, as far as it is known."""
+        from mainstem.dlt.columns import columns_of_resources  # noqa: PLC0415 - only lineage asks
+
+        return columns_of_resources(self, specs)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
 import dagster as dg
@@ -16,6 +14,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.extract.resource import DltResource
 
 from mainstem.assets import AssetTables, ReadTable, WrittenTable
+from mainstem.dlt.columns import database_table
 from mainstem.dlt.definition import DltDefinition, resource_assets
 from mainstem.dlt.translator import DagsterDltTranslator
 from mainstem.identity import Instance, PhysicalTable, instance_of
@@ -117,12 +116,9 @@ def _table_name(definition: DltDefinition, resource: DltResource) -> str | None:
 
 def _reads(spec: dg.AssetSpec, resource: DltResource) -> Sequence[ReadTable]:
     """The table of a database that a resource is, where it is one."""
-    arguments: Mapping[str, Any] = {}
-    with suppress(TypeError):  # it has none
-        arguments = resource.explicit_args or {}
-    table = arguments.get("table")
+    arguments = database_table(resource)
     keys = [dep.asset_key for dep in spec.deps]
-    if not isinstance(table, str) or len(keys) != 1:
+    if arguments is None or len(keys) != 1:
         return []
     credentials = arguments.get("credentials")
     if isinstance(credentials, str):
@@ -132,7 +128,7 @@ def _reads(spec: dg.AssetSpec, resource: DltResource) -> Sequence[ReadTable]:
         return []
     usual = keys == list(DagsterDltTranslator().get_deps_asset_keys(resource))
     schema = arguments.get("schema")
-    found = [instance.table(table, schema, quoted=quoted) for quoted in (True, False)]
+    found = [instance.table(arguments["table"], schema, quoted=quoted) for quoted in (True, False)]
     what = f"dlt resource {resource.name}"
     return [ReadTable(keys[0], list(dict.fromkeys(found)), what, usual=usual)]
 

@@ -13,6 +13,7 @@ from dlt.extract.source import DltSource
 
 from mainstem.assets import CheckReport, ExecutionContext, runs_assets
 from mainstem.dlt.collector import listening
+from mainstem.dlt.columns import with_lineage
 from mainstem.dlt.contracts import Counts, contract_broken, contract_kept, count_what_arrives
 from mainstem.dlt.definition import DltDefinition, ResourceAssets
 from mainstem.dlt.outcome import load_failure, raise_failure, raise_told
@@ -49,6 +50,7 @@ class _Loading:
     """What is needed to report on the resources of one run."""
 
     context: ExecutionContext
+    definition: DltDefinition
     source: DltSource
     notes: Mapping[str, Sequence[str]]
     counts: Counts
@@ -58,7 +60,8 @@ class _Loading:
         """Report on a resource whose tables are loaded."""
         resource = self.source.resources[assets.resource]
         self.succeeded.append(resource.name)
-        for report in asset_reports(run, assets, resource, self.notes.get(resource.name, ())):
+        for made in asset_reports(run, assets, resource, self.notes.get(resource.name, ())):
+            report = with_lineage(self.definition, assets, made, self.context)
             _tell(self.context, report)
             yield report
         check = contract_kept(run, self.source, assets, self.counts)
@@ -97,7 +100,7 @@ def load_resources(context: ExecutionContext, request: Request) -> Iterator[Repo
         yield from _asked(context, contract_broken(prepared, source, selection.chosen))
         raise_told(definition.pipeline, prepared)
     notes = {name: [*before, *_unlimited(context, name, unlimited)] for name in source.selected_resources}
-    yield from _load(prepared, selection, _Loading(context, source, notes, counts))
+    yield from _load(prepared, selection, _Loading(context, definition, source, notes, counts))
 
 
 def _prepared(context: ExecutionContext, request: Request, source: DltSource) -> PipelineRun | DltException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from mainstem.assets import AssetColumns, AssetTables, definition_metadata
+from mainstem.assets.source_changes import SourceChange
 from mainstem.connections import ConnectionBook
 from mainstem.endpoints import open_source
 from mainstem.errors import ReplicationError
@@ -152,6 +153,17 @@ class SlingDefinition:
         from mainstem.sling.planned_columns import planned_columns  # noqa: PLC0415 - only lineage asks
 
         return planned_columns(self, specs)
+
+    def source_changes(
+        self,
+        specs: Sequence[dg.AssetSpec],
+        resources: Mapping[str, object],
+        latest: Callable[[dg.AssetKey], Mapping[str, Any]],
+    ) -> Sequence[SourceChange]:
+        """Connect to the source, and tell which of its columns are not what they were."""
+        from mainstem.sling.source_changes import changes_of_sources  # noqa: PLC0415 - only `impact` asks
+
+        return changes_of_sources(self, specs, resources, latest)
 
     def streams_of(self, keys: Collection[dg.AssetKey]) -> Sequence[str]:
         """The streams that write these assets, in the order of the document."""

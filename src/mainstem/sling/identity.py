@@ -23,7 +23,7 @@ from mainstem.sling.resource import SlingResource
 from mainstem.sling.snapshot import book_of
 from mainstem.sling.translator import DagsterSlingTranslator
 
-__all__ = ["tables_of_streams"]
+__all__ = ["connection_named", "tables_of_streams"]
 
 # Two moments of which no part is written alike: an object that differs is another table each time.
 _MOMENTS = (
@@ -51,7 +51,7 @@ def tables_of_streams(
     ends: list[_End | None] = []
     for name in (replication.source, replication.target):
         try:
-            ends.append(_End(_connection(name, definition, resources)))
+            ends.append(_End(connection_named(name, definition, resources)))
         except ConnectionConfigError as error:
             # Where it was looked for is of no help in a list.
             told = error.message.splitlines()[0].partition(" Looked at:")[0]
@@ -118,7 +118,17 @@ class _End:
         return self.instance.schema if self.instance else ""
 
 
-def _connection(name: str, definition: SlingDefinition, resources: Mapping[str, object]) -> Connection:
+def connection_named(name: str, definition: SlingDefinition, resources: Mapping[str, object]) -> Connection:
+    """Return a connection of a replication.
+
+    Args:
+        name: Its name.
+        definition: The replication.
+        resources: A `SlingResource` among them has connections.
+
+    Raises:
+        ConnectionConfigError: It is not known.
+    """
     resource = next((each for each in resources.values() if isinstance(each, SlingResource)), None)
     book = resource.connection_book([name]) if resource is not None else book_of(definition.connections)
     return book.find(name)

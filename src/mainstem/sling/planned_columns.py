@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 from sqlglot import exp, parse_one
@@ -18,6 +18,7 @@ from mainstem.replication.select_items import Named
 from mainstem.schema import Relation
 from mainstem.sling.definition import SlingDefinition
 from mainstem.sling.expansion import ExpandedReplication
+from mainstem.sling.planned_transforms import transformed_columns
 from mainstem.sling.reading import is_custom_sql
 
 __all__ = ["planned_columns"]
@@ -46,7 +47,7 @@ def planned_columns(
 def _columns(definition: SlingDefinition, stream: Stream) -> AssetColumns:
     source = definition.source_of(stream.name)
     if source is None or is_custom_sql(stream):
-        return AssetColumns()
+        return AssetColumns(untraced="the stream has SQL of its own, or several sources")
     try:
         select = parse_select(stream.select, lambda _: stream.position)
         known = _known(definition, stream)
@@ -55,7 +56,9 @@ def _columns(definition: SlingDefinition, stream: Stream) -> AssetColumns:
             known = [item.name for item in named]
         if known is None:
             renamed = {item.alias: item.name for item in named if item.alias}
-            return AssetColumns(_expressions(select.items, source), source, renamed, _ADDED)
+            by_name = {name.lower(): [origin] for name, origin in renamed.items()}
+            made = _transformed(stream, source, lambda name: by_name.get(name, [name]))
+            return AssetColumns({**_expressions(select.items, source), **made}, source, renamed, _ADDED)
         fields = select.fields(known) if select.items else [SelectedColumn(name, name) for name in known]
     except MainstemError:  # the plan of a run tells it
         return AssetColumns()
@@ -65,7 +68,22 @@ def _columns(definition: SlingDefinition, stream: Stream) -> AssetColumns:
         for each in fields
         if isinstance(each, SelectedColumn)
     }
-    return AssetColumns({**lineage, **_expressions(fields, source)})
+    lineage = {**lineage, **_expressions(fields, source)}
+    known_before = {name.lower(): [dep.column_name for dep in deps] for name, deps in lineage.items()}
+    made = _transformed(stream, source, lambda name: known_before.get(name, []))
+    return AssetColumns(
+        {**{name: deps for name, deps in lineage.items() if name.lower() not in made}, **made}
+    )
+
+
+def _transformed(
+    stream: Stream, source: dg.AssetKey, origins: Callable[[str], Sequence[str]]
+) -> dict[str, list[dg.TableColumnDep]]:
+    """The columns that transforms compute, by their names in lower case."""
+    return {
+        name: [dg.TableColumnDep(source, each) for own in sorted(made) for each in origins(own)]
+        for name, made in transformed_columns(stream).items()
+    }
 
 
 def _known(definition: SlingDefinition, stream: Stream) -> Sequence[str] | None:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
+from mainstem.dbt.collector import collector_paused
 from mainstem.dbt.lineage.dialects import language_of
 from mainstem.dbt.lineage.joins import FromClause
 from mainstem.dbt.lineage.relation import Output, Relation, together
@@ -74,13 +75,15 @@ def trace_query(
         ['open']
     """
     tracer = _Tracer(dialect, Tables(tables), queries or {})
-    try:
-        found = tracer.relation(_parsed(sql, dialect), {}, None)
-    except UntracedError as error:
-        return QueryLineage(complete=False, problems=[str(error)])
-    except RecursionError:
-        return QueryLineage(complete=False, problems=["it is nested too deeply"])
-    return _told(found, tracer, columns, own)
+    # A syntax tree is all circles, and gone at the end.
+    with collector_paused():
+        try:
+            found = tracer.relation(_parsed(sql, dialect), {}, None)
+        except UntracedError as error:
+            return QueryLineage(complete=False, problems=[str(error)])
+        except RecursionError:
+            return QueryLineage(complete=False, problems=["it is nested too deeply"])
+        return _told(found, tracer, columns, own)
 
 
 def _parsed(sql: str, dialect: str | None) -> Any:
@@ -323,6 +326,11 @@ class _Tracer:
                 inner = each.this if isinstance(each, exp.Ordered) else each
                 if isinstance(inner, exp.Literal) and inner.is_int:
                     self._note(partial(_at, found, int(inner.name)))
+                elif (
+                    clause.key == "order" and isinstance(inner, exp.Column) and _alias(inner) in scope.aliases
+                ):
+                    # What the select gives a name to is meant before a column of that name.
+                    self._note(partial(together, [scope.aliases[_alias(inner)]]))
                 elif hasattr(inner, "args"):
                     self._note(partial(self._values.choosing, inner, scope))
 
@@ -332,6 +340,11 @@ class _Tracer:
             self.rows |= rows()
         except UntracedError as error:
             self.problems.append(f"which rows there are: {error}")
+
+
+def _alias(node: Any) -> str:
+    """A bare name, by which a select may know one of its columns, in lower case; empty for all else."""
+    return node.name.lower() if isinstance(node, exp.Column) and not node.table else ""
 
 
 def _at(found: Relation, position: int) -> Origins:

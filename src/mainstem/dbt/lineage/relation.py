@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from mainstem.dbt.lineage.tables import Origin, Origins, Table, UntracedError
 
@@ -83,6 +83,7 @@ class Relation:
         return Relation([*first, *outputs[len(names) :]])
 
 
+@lru_cache(maxsize=1024)
 def relation_of(table: Table) -> Relation:
     """A table as a query sees it.
 

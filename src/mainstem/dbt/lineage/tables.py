@@ -32,6 +32,11 @@ class Table:
     columns: Sequence[str] | None = None
     complete: bool = True
 
+    def __post_init__(self) -> None:
+        # So that what is made of a table can be kept by it.
+        if self.columns is not None:
+            object.__setattr__(self, "columns", tuple(self.columns))
+
 
 @dataclass(frozen=True, order=True)
 class Origin:
