@@ -12,7 +12,7 @@ import pytest
 from mainstem import replicate
 from mainstem.connections import ConnectionBook
 from mainstem.events import Event, HookFinished
-from mainstem.expressions import FUNCTIONS, NOT_BUILT
+from mainstem.expressions import ENCODINGS, FUNCTIONS, NOT_BUILT
 from mainstem.hooks import KINDS
 from mainstem.hooks.checking import POLICIES
 from mainstem.pipeline import run_pipeline
@@ -71,6 +71,7 @@ def test_the_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_function_type_and_policy_is_on_the_pages() -> None:
     transforms, hooks = ((DOCS / page).read_text() for page in ("transforms.md", "hooks.md"))
     words = set(re.findall(r"\w+", transforms))
-    encodings = {name for name in NOT_BUILT if name.startswith(("decode_", "encode_"))}
+    encodings = {f"{way}_{name}" for name in ENCODINGS for way in ("decode", "encode")}
     assert {*FUNCTIONS, *NOT_BUILT} - encodings - words == set()
+    assert ENCODINGS.keys() <= words
     assert [name for name in (*KINDS, "group", *POLICIES) if f"`{name}`" not in hooks] == []

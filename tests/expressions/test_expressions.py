@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstem.errors import LossyTypeError, Position, ReplicationError
-from mainstem.expressions import FUNCTIONS, NOT_BUILT, Entry, ProgramBuilder, evaluated, parse
+from mainstem.expressions import (
+    ENCODINGS,
+    FUNCTIONS,
+    NOT_BUILT,
+    Entry,
+    ProgramBuilder,
+    decoded,
+    encoded,
+    evaluated,
+    parse,
+)
 
 HERE = Position("r.yaml", 7, 9)
 DOCUMENTS = ['{"name": "Ann", "tags": ["a", "b"], "age": 41}', None, "{}"]
@@ -148,6 +159,7 @@ BY_HAND: Mapping[str, list[Any]] = {
     "encode_utf8(record.s) == encode_utf8(record.s)": [True, None, True],
     "decode_utf8(encode_utf8('é'))": ["é"] * 3,
     "decode_utf8_bom(encode_utf8_bom('é'))": ["é"] * 3,
+    **{f"decode_{name}(encode_{name}('é'))": ["é"] * 3 for name in ENCODINGS},
     "duckdb_list_to_text(record.l)": ['["a","b"]', None, "[]"],
     "length(uuid())": [36] * 3,
     "date_diff(now(), now()) == 0": [True] * 3,
@@ -170,6 +182,55 @@ def test_bytes_become_numbers_and_identifiers() -> None:
     uuid, kind = builder.program().run([guid])
     assert str(uuid[0].as_py()) == "00112233-4455-6677-8899-aabbccddeeff"
     assert kind.to_pylist() == ["BLOB"]
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+@given(st.data())
+@settings(deadline=None, max_examples=30)
+def test_texts_in_other_encodings_are_what_python_makes_of_them(name: str, data: st.DataObject) -> None:
+    codec = ENCODINGS[name]
+    texts = data.draw(st.lists(st.none() | st.text(st.characters(codec=codec), max_size=5)))
+    values = pa.array(["ab", *texts], pa.string())[1:]
+    as_bytes = encoded(values, name)
+    as_bytes.validate(full=True)
+    assert as_bytes.to_pylist() == [text if text is None else text.encode(codec) for text in texts]
+    back = decoded(as_bytes, name)
+    back.validate(full=True)
+    assert back.to_pylist() == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "why"),
+    [
+        ("decode_windows1252(value)", [b"\x81"], "character maps to <undefined> (windows1252)"),
+        ("decode_utf16(value)", [b"a", b"b"], "an odd number of bytes (utf16)"),
+        ("decode_utf16(value)", [b"\x3d\xd8", b"\x00\xde"], "half of a surrogate pair (utf16)"),
+        ("encode_latin1(decode_utf8(value))", ["€".encode()], "ordinal not in range(256) (latin1)"),
+    ],
+)
+def test_what_an_encoding_does_not_have_is_refused(text: str, values: list[bytes], why: str) -> None:
+    builder = ProgramBuilder([("b", pa.binary())])
+    builder.stage([Entry("b", parse(text, HERE))])
+    program = builder.program()
+    with pytest.raises(
+        LossyTypeError, match=re.escape(f"Column b: `{text}` cannot take a value: ") + ".*" + re.escape(why)
+    ):
+        program.run([pa.array(values, pa.binary())])
+
+
+def test_a_mark_of_the_byte_order_is_no_character() -> None:
+    builder = ProgramBuilder([("b", pa.binary())])
+    builder.stage([Entry("b", parse("decode_utf16(value)", HERE))])
+    assert builder.program().run([pa.array(["\ufeffé".encode("utf-16-le")])])[0].to_pylist() == ["é"]
+
+
+def test_a_value_that_doubles_with_each_stage_ends_in_an_error() -> None:
+    builder = ProgramBuilder([("s", pa.string())])
+    for _ in range(30):
+        builder.stage([Entry("s", parse("value + value", HERE))])
+    program = builder.program()
+    with pytest.raises(LossyTypeError, match="Column s"):
+        program.run([pa.array(["a" * 100])])
 
 
 def test_every_function_has_an_expression_in_these_tables() -> None:

@@ -87,6 +87,15 @@ def test_nan_and_null_fit_wherever_a_number_does() -> None:
     assert fit_values(pa.array([float("nan"), None, 1.5]), pa.float32()).to_pylist()[1:] == [None, 1.5]
 
 
+@given(st.decimals(min_value=-(10**15), max_value=10**15, places=4, allow_nan=False, allow_infinity=False))
+def test_a_decimal_becomes_the_nearest_float_and_comes_back(value: Decimal) -> None:
+    kind = pa.decimal128(20, 4)
+    floats = cast_values(pa.array([value], kind), pa.float64())
+    assert floats.to_pylist() == [float(value)]
+    if abs(value) < 10**11:
+        assert fit_values(floats, kind).to_pylist() == [value]
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "text"),
     [

@@ -4,14 +4,16 @@ Text → :func:`parse` → parts with their places → SQL of DuckDB, which runs
 No Python runs per row, and nothing is ever passed to `eval`.
 """
 
-from mainstem.expressions.compiler import family
+from mainstem.expressions.encodings import ENCODINGS, decoded, encoded
 from mainstem.expressions.functions import FUNCTIONS, NOT_BUILT
 from mainstem.expressions.jsontext import json_text, shown
 from mainstem.expressions.parser import Expression, parse
 from mainstem.expressions.rows import Computed, Entry, Program, ProgramBuilder, json_rows
+from mainstem.expressions.sqltext import family
 from mainstem.expressions.values import evaluated, looked_up
 
 __all__ = [
+    "ENCODINGS",
     "FUNCTIONS",
     "NOT_BUILT",
     "Computed",
@@ -19,6 +21,8 @@ __all__ = [
     "Expression",
     "Program",
     "ProgramBuilder",
+    "decoded",
+    "encoded",
     "evaluated",
     "family",
     "json_rows",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from mainstem.errors import ConfigError
+from mainstem.expressions.encodings import ENCODINGS, decoded, encoded
 from mainstem.types import cast_values
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Machine:
     def __init__(self) -> None:
         try:
             import duckdb  # noqa: PLC0415 - an extra, for those who transform
+            import duckdb.func  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise ConfigError(
                 "Expressions (transforms, constraints, conditions of hooks) need DuckDB's library.",
@@ -53,6 +56,9 @@ class Machine:
             ) from error
         self._duckdb = duckdb
         self._database: duckdb.DuckDBPyConnection = duckdb.connect(":memory:", config=_CONFINED)
+        for name in ENCODINGS:
+            self._add(f"decode_{name}", partial(_column, decoded, name), "BLOB", "VARCHAR")
+            self._add(f"encode_{name}", partial(_column, encoded, name), "VARCHAR", "BLOB")
         self._database.execute("SET TimeZone = 'UTC'")
         self._database.execute("SET lock_configuration = true")
 
@@ -93,6 +99,11 @@ class Machine:
     def close(self) -> None:
         """Let go of it."""
         self._database.close()
+
+    def _add(self, name: str, function: Callable[[Any], Any], takes: str, gives: str) -> None:
+        # By Arrow: it is called with some thousand values at once.
+        by_arrow = self._duckdb.func.PythonUDFType.ARROW
+        self._database.create_function(name, function, [takes], gives, type=by_arrow)
 
     def _run(self, sql: str, rows: pa.Table | None = None) -> duckdb.DuckDBPyConnection:
         try:
@@ -168,7 +179,12 @@ def given(kind: str) -> tuple[str | None, pa.DataType | None]:
     return None, None
 
 
+def _column(way: Callable[[Any, str], Any], encoding: str, values: Any) -> Any:
+    # DuckDB evaluates these annotations, and no class of Arrow's can be subscripted then.
+    return way(values.combine_chunks(), encoding)
+
+
 def _said(error: Exception) -> str:
     """DuckDB's sentence, without its error class, its guess, and the SQL that the user has not written."""
     first = str(error).strip().partition("\n")[0]
-    return first.partition("Error: ")[2] or first
+    return first.rpartition("Error: ")[2]

@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from mainstem.errors import LossyTypeError
-from mainstem.expressions.compiler import Found, Typed, UnknownError, compiled, literal
+from mainstem.expressions.compiler import Found, UnknownError, compiled
 from mainstem.expressions.machine import RefusedError, given, identifier, machine, taken
 from mainstem.expressions.parser import Expression
+from mainstem.expressions.sqltext import Typed, literal
 from mainstem.replication.scanner import did_you_mean, named
 from mainstem.types import cast_values
 

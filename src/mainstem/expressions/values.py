@@ -7,10 +7,11 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 from mainstem.errors import Position, ReplicationError
-from mainstem.expressions.compiler import Found, UnknownError, compiled, literal
+from mainstem.expressions.compiler import Found, UnknownError, compiled
 from mainstem.expressions.jsontext import json_text
 from mainstem.expressions.machine import RefusedError, machine
 from mainstem.expressions.parser import parse
+from mainstem.expressions.sqltext import literal
 from mainstem.replication.scanner import did_you_mean, named
 
 __all__ = ["evaluated", "looked_up"]

@@ -59,6 +59,9 @@ def cast_values(values: pa.Array[Any], wanted: pa.DataType) -> pa.Array[Any]:
         return pa.ExtensionArray.from_storage(wanted, cast_values(values, wanted.storage_type))
     if pa.types.is_integer(kind) and pa.types.is_decimal(wanted):
         values = values.cast(pa.decimal256(_WIDE_DIGITS, wanted.scale))
+    if pa.types.is_decimal(kind) and pa.types.is_floating(wanted):
+        # Arrow multiplies by a power of ten, and misses the nearest one: 0.35 becomes 0.35000000000000003.
+        values = values.cast(pa.string())
     if pa.types.is_string(kind) and pa.types.is_timestamp(wanted) and wanted.tz is not None:
         values = _zoned(values)
     return values.cast(wanted)
