@@ -111,13 +111,21 @@ class SqlTarget(Source, SqlSteps):
 
     def find(self, target: Relation) -> CatalogEntry | None:
         """Look a table or view up by its name, where the system says so in any case."""
-        entries = {entry.relation.name: entry for entry in self.catalog(target.schema or self.default_schema)}
+        alike = self.alike(target.schema or self.default_schema, target.name)
+        entries = {entry.relation.name: entry for entry in alike}
         if self.capabilities.case_sensitive:
             return entries.get(target.name)
         try:
             return entries[match_name(target.name, entries, what="table", where=self.connection.name)]
         except RelationNotFoundError:
             return None
+
+    def alike(self, schema: str, name: str) -> Sequence[CatalogEntry]:  # noqa: ARG002
+        """Tables and views of a schema, and among them all that have this name in any case.
+
+        A system that can look one up need not list the others: in a run of thousands, each is looked for.
+        """
+        return self.catalog(schema)
 
     @override
     def count(self, target: Relation) -> int:

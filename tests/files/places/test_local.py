@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,26 @@ def test_what_the_system_refuses_is_told_with_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(EndpointError, match=r"file/a\.csv: (Not a directory|File exists)"):
         open_place(ANYWHERE).write(str(tmp_path / "file" / "a.csv"))
+
+
+def test_a_sweep_never_takes_a_file_that_is_being_made(tmp_path: Path) -> None:
+    """Between its making and its lock it looked like what a killed run left."""
+    with open_place(Connection("FILES", "file", {"path": str(tmp_path)})) as place:
+        over = threading.Event()
+
+        def sweep() -> None:
+            while not over.is_set():
+                place.sweep("")
+
+        sweeping = [threading.Thread(target=sweep) for _ in range(2)]
+        for thread in sweeping:
+            thread.start()
+        try:
+            for number in range(300):
+                with place.write(f"{number}.csv") as file:
+                    file.write(b"x")
+        finally:
+            over.set()
+            for thread in sweeping:
+                thread.join()
+    assert len(list(tmp_path.iterdir())) == 300

@@ -45,17 +45,18 @@ _STATISTICS_NAMES = ("data_bytes", "index_bytes", "estimated_rows")
 _IS_JSON = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)")
 
 
-def entries(session: Session, schema: str | None) -> Sequence[CatalogEntry]:
-    """List tables and views, sorted by name."""
+def entries(session: Session, schema: str | None, name: str | None = None) -> Sequence[CatalogEntry]:
+    """List tables and views, sorted by name; those of one name in any case, where one is given."""
+    alike, named = ("", ()) if name is None else (" AND lower(table_name) = lower(%s)", (name,))
     known = [str(row[0]) for row in session.rows("SELECT schema_name FROM information_schema.schemata")]
     if schema is None:
         chosen = [name for name in known if name.lower() not in _SYSTEM]
     else:
         chosen = [name for name in known if name.lower() == schema.lower()]
     found = [
-        CatalogEntry(Relation(owner, name), kind in _VIEWS)
+        CatalogEntry(Relation(owner, table_name), kind in _VIEWS)
         for database in chosen
-        for owner, name, kind in session.rows(_TABLES, database)
+        for owner, table_name, kind in session.rows(_TABLES + alike, database, *named)
         # The server compares names without their case and their accents.
         if owner == database and kind not in _NO_TABLES
     ]

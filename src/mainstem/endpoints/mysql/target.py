@@ -14,7 +14,7 @@ from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry
 from mainstem.endpoints.cancelling import CANCEL_SECONDS
 from mainstem.endpoints.locks import LOCK_SECONDS
-from mainstem.endpoints.mysql.catalog import find
+from mainstem.endpoints.mysql.catalog import entries, find
 from mainstem.endpoints.mysql.definitions import redefined, renamed, without_long_varchars
 from mainstem.endpoints.mysql.failures import LOSSY
 from mainstem.endpoints.mysql.loading import MySQLLoader
@@ -107,6 +107,10 @@ class MySQL(MySQLSource, MySQLSteps):
     def find(self, target: Relation) -> CatalogEntry | None:
         exact = find(self._session, target.schema or self.default_schema, target.name)
         return exact or super().find(target)
+
+    @override
+    def alike(self, schema: str, name: str) -> Sequence[CatalogEntry]:
+        return entries(self._session, schema, name)
 
     @override
     def is_staging(self, place: Relation) -> bool:

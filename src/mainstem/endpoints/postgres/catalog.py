@@ -19,7 +19,7 @@ select n.nspname::text, c.relname::text, c.relkind in ('v', 'm')
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where c.relkind in ('r', 'p', 'v', 'm', 'f') and has_schema_privilege(n.oid, 'usage')
    and case when %(schema)s::text is null then n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-            else lower(n.nspname) = lower(%(schema)s) end
+            else lower(n.nspname) = lower(%(schema)s) end{more}
  order by n.nspname collate "C", c.relname collate "C"
 """
 
@@ -109,8 +109,15 @@ select g.name, format_type(g.type, g.modifier),
 
 def list_relations(session: Session, schema: str | None) -> Sequence[CatalogEntry]:
     """List tables and views, sorted by name."""
-    rows = session.execute(_CATALOG, {"schema": schema}).fetchall()
+    rows = session.execute(_CATALOG.format(more=""), {"schema": schema}).fetchall()
     return [CatalogEntry(Relation(owner, name), is_view) for owner, name, is_view in rows]
+
+
+def find_relation(session: Session, schema: str, name: str) -> CatalogEntry | None:
+    """Look a table or view up by its exact name, without a look at its neighbours."""
+    exact = _CATALOG.format(more=" and n.nspname = %(schema)s and c.relname = %(name)s")
+    rows = session.execute(exact, {"schema": schema, "name": name}).fetchall()
+    return next((CatalogEntry(Relation(owner, table), is_view) for owner, table, is_view in rows), None)
 
 
 def describe_table(session: Session, relation: Relation, schema: str, where: str) -> SourceTable:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry, Query
 from mainstem.endpoints.locks import LOCK_SECONDS
+from mainstem.endpoints.postgres.catalog import find_relation
 from mainstem.endpoints.postgres.connecting import Session, open_session, server_errors
 from mainstem.endpoints.postgres.holders import holders_named
 from mainstem.endpoints.postgres.loader import CopyLoader
@@ -127,9 +128,8 @@ class Postgres(PostgresSource, SqlTarget):
 
     @override
     def find(self, target: Relation) -> CatalogEntry | None:
-        schema = target.schema or self.default_schema
-        same = (entry for entry in self.catalog(schema) if entry.relation == Relation(schema, target.name))
-        return next(same, None)
+        with server_errors(self.connection.name):
+            return find_relation(self._session, target.schema or self.default_schema, target.name)
 
     @override
     @contextmanager

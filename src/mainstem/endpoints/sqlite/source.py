@@ -42,6 +42,12 @@ _NO_SHADOWS = (
     " AND name NOT IN (SELECT name FROM pragma_table_list WHERE schema = '{schema}' AND type = 'shadow')"
 )
 
+# One of them, whatever its case, without a look at the others.
+_ONE = """
+SELECT name, type = 'view' FROM pragma_table_list(?)
+ WHERE lower(schema) = ? AND type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+"""
+
 # What stands for a kind of value where no declared type does.
 _BY_KIND = {
     frozenset({"integer"}): "INTEGER",
@@ -112,9 +118,11 @@ class SQLiteSource(Source):
     @override
     def describe(self, relation: Relation) -> SourceTable:
         schema = relation.schema or MAIN
-        entries = {entry.relation.name: entry for entry in self.catalog(schema)}
-        where = f"schema {schema} of {self.connection.name}"
-        found = entries[match_name(relation.name, entries, what="table", where=where)]
+        found = self._named(schema, relation.name)
+        if found is None:
+            entries = {entry.relation.name: entry for entry in self.catalog(schema)}
+            where = f"schema {schema} of {self.connection.name}"
+            found = entries[match_name(relation.name, entries, what="table", where=where)]
         rows = self._fetch("SELECT * FROM pragma_table_xinfo(?, ?)", found.relation.name, schema.lower())
         shown = [row for row in rows if row[6] != _HIDDEN]
         declared = {name: (kind, bool(not_null)) for _, name, kind, not_null, *_ in shown}
@@ -128,6 +136,15 @@ class SQLiteSource(Source):
         return SourceTable(
             found.relation, columns, self._estimate(found.relation), [name for _, name in keys]
         )
+
+    def _named(self, schema: str, name: str) -> CatalogEntry | None:
+        """Look a table or view up by its name, which has no case here."""
+        if sqlite3.sqlite_version_info < _TABLE_LIST:
+            same = (entry for entry in self.catalog(schema) if entry.relation.name.lower() == name.lower())
+            return next(same, None)
+        owner = schema.lower()
+        rows = self._fetch(_ONE, name, owner)
+        return next((CatalogEntry(Relation(owner, found), bool(is_view)) for found, is_view in rows), None)
 
     @override
     def describe_query(self, sql: str) -> SourceTable:

@@ -140,7 +140,7 @@ class SQLite(SQLiteSource, SqlTarget):
 
     @override
     def find(self, target: Relation) -> CatalogEntry | None:
-        return super().find(target) if self._database.exists else None
+        return self._named(target.schema or MAIN, target.name) if self._database.exists else None
 
     @override
     def run_script(self, sql: str) -> None:

@@ -144,11 +144,8 @@ class _LocalWriter(AtomicWriter):
         super().__init__()
         final.parent.mkdir(parents=True, exist_ok=True)
         self._final = final
-        self._beside = final.parent / f".{secrets.token_hex(8)}{TEMPORARY}"
-        self._file: BinaryIO | None = self._beside.open("xb")
-        if sys.platform != "win32":
-            # So that nobody takes it for what a killed run left.
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+        self._beside, file = _made_beside(final)
+        self._file: BinaryIO | None = file
 
     @override
     def put(self, data: bytes) -> None:
@@ -183,6 +180,20 @@ class _LocalWriter(AtomicWriter):
         if self._file is not None:
             file, self._file = self._file, None
             file.close()
+
+
+def _made_beside(final: Path) -> tuple[Path, BinaryIO]:
+    """A file beside another one, locked so that nobody takes it for what a killed run left."""
+    while True:
+        beside = final.parent / f".{secrets.token_hex(8)}{TEMPORARY}"
+        file = beside.open("xb")
+        if sys.platform == "win32":
+            return beside, file
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # Between its making and its lock, whoever sweeps the folder may have taken it away.
+        if os.fstat(file.fileno()).st_nlink:
+            return beside, file
+        file.close()
 
 
 def _sync_folder(folder: Path) -> None:
