@@ -59,7 +59,7 @@ class BatchStaged:
     Attributes:
         stream: The stream's name.
         rows: Rows staged so far, in all.
-        bytes: Bytes staged so far, in all, as Arrow buffers.
+        bytes: Bytes staged so far, in all, as Arrow buffers, or as the bytes that were piped.
     """
 
     stream: str

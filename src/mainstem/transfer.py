@@ -48,7 +48,7 @@ class Transfer:
 
     Attributes:
         rows: Rows that reached the staging table.
-        bytes: The same, as Arrow buffers.
+        bytes: The same, as Arrow buffers, or as the bytes that were piped.
         cursor: The update key's greatest value that was published, as text; ``None`` where none was.
         notes: What the user should know.
         published: Whether the target has the rows, whatever comes up afterwards.
