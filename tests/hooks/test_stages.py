@@ -7,11 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.hooks.conftest import Hooking, Ran, between
+from tests.hooks.conftest import Hooking, Ran, Server, between
 
 from mainstem.engine import run
 from mainstem.errors import ReplicationError
+from mainstem.events import Event, HookFinished, StreamPublished
 from mainstem.hooks import Scope
+from mainstem.settings import Settings
 from mainstem.testing.mariadb import EmbeddedMariaDB
 from mainstem.testing.place import Place
 from mainstem.testing.postgres import EmbeddedPostgres
@@ -216,6 +218,13 @@ class TestOnFailure:
         assert "Hooks failed, and the others have run: bad" in ran.failures[0]
 
 
+def name_of(event: Event) -> str | None:
+    """The stream that an event is of."""
+    if isinstance(event, StreamPublished):
+        return event.report.stream
+    return getattr(event, "stream", None)
+
+
 def test_hooks_of_streams_that_run_side_by_side_keep_to_their_own(hooking: Hooking) -> None:
     source = hooking.source
     tables = tuple(f"t{number}" for number in range(6))
@@ -231,6 +240,14 @@ def test_hooks_of_streams_that_run_side_by_side_keep_to_their_own(hooking: Hooki
         tables=tables,
         settings={"threads": 4},
     )
+    happened = [(event.stream, event.stage) for event in ran.of(HookFinished) if event.stream]
+    published = [event.report.stream for event in ran.of(StreamPublished)]
+    assert sorted(published) == sorted({stream for stream, _ in happened})
+    for stream in published:
+        # Each in its own order, whatever the others do: both of `pre`, then `post`.
+        assert [stage for name, stage in happened if name == stream] == ["pre", "pre", "post"]
+        kinds = [type(event) for event in ran.events if name_of(event) == stream]
+        assert kinds.index(StreamPublished) == len(kinds) - 2
     told = sorted(said for said in ran.said if "=" in said)
     assert told == [f"t{number}=t{number}:{number % 3 + 1}" for number in range(6)]
     assert ran.said[-1] == "6 12"
@@ -271,3 +288,17 @@ def test_files_have_no_transaction_so_merge_hooks_run_before_and_behind_them(
     (tmp_path / "orders.csv").unlink()
     assert "failed in phase publish" in Ran(list(run(config, connections))).failures[0]
     assert not (tmp_path / "orders.csv").exists()
+
+
+def test_what_fails_behind_the_rows_of_a_file_is_no_reason_to_write_them_again(
+    hooking: Hooking, server: Server, tmp_path: Path
+) -> None:
+    server.answers += [(503, "later")] * 3
+    stream = {"mode": "snapshot", "object": "all/*.parquet"}
+    hooks = {"post_merge": [{"type": "http", "url": server.url}]}
+    config = {"source": "SRC", "target": "TGT", "streams": {"main.orders": {**stream, "hooks": hooks}}}
+    connections = {**hooking.connections, "TGT": f"file://{tmp_path}"}
+    ran = Ran(list(run(config, connections, settings=Settings(retries=2, retry_delay=0))))
+    assert "answered 503" in ran.failures[0]
+    assert len(server.requests) == 1
+    assert len(list((tmp_path / "all").iterdir())) == 1

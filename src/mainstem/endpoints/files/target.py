@@ -21,7 +21,7 @@ from mainstem.endpoints.files.written import Written, written_columns
 from mainstem.endpoints.locks import held
 from mainstem.endpoints.steps import AddColumn, Call, ChangeType, Create, Empty, Insert, Step, Swap
 from mainstem.endpoints.target import Capabilities, NativeType, Staging, Target, Use
-from mainstem.errors import ConfigError, EndpointError
+from mainstem.errors import ConfigError, EndpointError, MainstemError
 from mainstem.faults import Point, reached
 from mainstem.files.formats.base import OpenFile, ReadOptions
 from mainstem.files.formats.registry import format_of
@@ -261,9 +261,16 @@ class FileTarget(FileEndpoint, Target):
                 reached(Point.MID_PUBLISH)
         rows = sum(file.rows for file in staging.files)
         self._written[target] = Written(staging.schema, None if adds else rows)
-        # There is no transaction: what fails here finds the rows shown.
-        for call in after_rows:
-            call.action(self)
+        self._called_behind(after_rows)
+
+    def _called_behind(self, calls: Sequence[Call]) -> None:
+        """Call what comes behind the rows: without a transaction they are shown, and not written again."""
+        try:
+            for call in calls:
+                call.action(self)
+        except MainstemError as error:
+            error.transient = False
+            raise
 
     def _calls(self, steps: Sequence[Step]) -> tuple[Sequence[Call], Sequence[Call]]:
         """The run's own steps, in front of the rows and behind them."""
