@@ -304,8 +304,8 @@ class StreamError(MainstemError):
 
     Attributes:
         stream: The stream's name, as it stands in the replication.
-        phase: What the engine was doing: ``connect``, ``plan``, ``read``, ``transform``, ``stage`` or
-            ``publish``. In dlt, its own step: ``extract``, ``normalize`` or ``load``.
+        phase: What the engine was doing: ``connect``, ``plan``, ``read``, ``transform``, ``stage``,
+            ``publish`` or ``cleanup``. In dlt, its own step: ``extract``, ``normalize`` or ``load``.
         cause: The error itself.
     """
 
