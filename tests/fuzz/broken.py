@@ -1,6 +1,7 @@
 """Break a file in many ways and read each: run as a process of its own, for a reader may crash.
 
-``python broken.py parquet 7 100``: a hundred files, from the seed 7 on. The last line tells where it was.
+``python broken.py parquet 7 100``, or ``csv.zip``: a hundred files, from the seed 7 on. The last line tells
+where it was.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections import Counter
 import pyarrow as pa
 
 from mainstem.errors import MainstemError
+from mainstem.files.compression import compressing, uncompressed
 from mainstem.files.formats.base import OpenFile, ReadOptions, WriteOptions
 from mainstem.files.formats.registry import format_named
 
@@ -30,13 +32,14 @@ def rows(nested: bool) -> pa.Table:
     return pa.table({"id": range(500), "text": texts, "more": more})
 
 
-def written(name: str) -> bytes:
+def written(name: str, compression: str) -> bytes:
     """A whole file."""
     sink, table = io.BytesIO(), rows(name in ("parquet", "arrow"))
-    writer = format_named(name).writer(sink, table.schema, WriteOptions())
-    for batch in table.to_batches(100):
-        writer.write(batch)
-    writer.close()
+    with compressing(sink, compression, "a.csv") as packed:
+        writer = format_named(name).writer(packed, table.schema, WriteOptions())
+        for batch in table.to_batches(100):
+            writer.write(batch)
+        writer.close()
     return sink.getvalue()
 
 
@@ -58,15 +61,17 @@ def broken(data: bytes, chance: random.Random) -> bytes:
 def main(name: str, seed: int, many: int) -> None:
     """Read them all."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    kind, data, outcomes = format_named(name), written(name), Counter[str]()
+    inner, _, compression = name.partition(".")
+    kind, data, outcomes = format_named(inner), written(inner, compression or "none"), Counter[str]()
     for number in range(seed, seed + many):
         sys.stdout.write(f"seed {number}\n")
         sys.stdout.flush()
         made = broken(data, random.Random(number))  # noqa: S311 - a sample, no secret
         file = OpenFile(f"broken.{name}", lambda made=made: io.BytesIO(made))  # type: ignore[misc]
         try:
-            schema = kind.describe([file], ReadOptions())
-            for batch in kind.read(file, schema, ReadOptions()):
+            files = uncompressed(file, compression or "none")
+            schema = kind.describe(files, ReadOptions())
+            for batch in (batch for each in files for batch in kind.read(each, schema, ReadOptions())):
                 batch.validate(full=True)
             outcomes["read"] += 1
         except MainstemError:

@@ -14,7 +14,11 @@ BROKEN = Path(__file__).with_name("broken.py")
 TIMES = int(os.environ.get("MAINSTEM_FUZZ", "1"))
 
 
-@pytest.mark.parametrize("name", ["parquet", "arrow", "avro", "xlsx", "csv", "json", "xml"])
+FORMATS = ["parquet", "arrow", "avro", "xlsx", "csv", "json", "xml"]
+PACKED = ["csv.zip", "csv.gzip", "csv.zstd", "csv.snappy"]
+
+
+@pytest.mark.parametrize("name", [*FORMATS, *PACKED])
 def test_a_broken_file_is_refused_and_the_process_lives(name: str) -> None:
     seed = os.environ["MAINSTEM_SEED"]
     command = [sys.executable, str(BROKEN), name, seed, str(100 * TIMES)]

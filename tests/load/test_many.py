@@ -119,7 +119,7 @@ def test_ten_thousand_streams_are_planned(tmp_path: Path) -> None:
     ids=["duckdb", "files"],
 )
 def test_many_tables_at_many_threads_need_no_more_than_few(tmp_path: Path, url: str, target: str) -> None:
-    many = 1000 if ALL else 120
+    many = 1000 if ALL else 80
     process = psutil.Process()
     files: list[int] = []
     memory: list[int] = []

@@ -136,7 +136,7 @@ def test_the_command_line_shows_no_secret(
     streams = "streams: {public.kept: {object: main.kept}}\n"
     (folder / "r.yaml").write_text(f"source: '{source}'\ntarget: duckdb://target.duckdb\n{env}{streams}")
     said = ""
-    for command in (["run", "-r", "r.yaml", "--debug"], ["plan", "-r", "r.yaml"]):
+    for command in [["run", "-r", "r.yaml", "--debug"], ["plan", "-r", "r.yaml"]][: 1 + (way is WAYS[1])]:
         done = subprocess.run(
             [str(Path(sys.executable).parent / "mainstem"), *command],
             check=False,

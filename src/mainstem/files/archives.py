@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import struct
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,11 @@ _HARMLESS_BYTES = 256 * 1024 * 1024
 _ENCRYPTED = 0x1
 # What file managers put beside the files.
 _ASIDE = re.compile(r"(^|/)(__MACOSX/|\.DS_Store$|Thumbs\.db$)")
+# What a table of contents that lies makes of Python's own reader.
+_BROKEN = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, ValueError, OSError, EOFError,
+    struct.error, IndexError, OverflowError,
+)  # fmt: skip
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -33,7 +39,7 @@ def members(archive: OpenFile) -> Sequence[OpenFile]:
             whose name leads out of it.
     """
     with _opened(archive) as opened:
-        found = [member for member in opened.infolist() if not member.is_dir()]
+        found = [member for member in opened.infolist() if not member.filename.endswith("/")]
         length = _length(opened)
     _check_size(archive, found, length)
     for member in found:
@@ -66,7 +72,7 @@ def _opened(archive: OpenFile) -> Iterator[zipfile.ZipFile]:
     with open_seekable(archive) as source:
         try:
             opened = zipfile.ZipFile(source)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+        except _BROKEN as error:
             raise EndpointError(
                 f"{archive.name} is no zip archive, or is cut short: {error}.",
                 hint="`compression` says how a file is packed.",
@@ -96,6 +102,8 @@ def _check_size(archive: OpenFile, found: Sequence[zipfile.ZipInfo], length: int
 def _check_member(archive: OpenFile, member: zipfile.ZipInfo) -> None:
     name = member.orig_filename
     parts = name.replace("\\", "/").split("/")
+    if not name:
+        raise EndpointError(f"{archive.name} has a member without a name: it is broken.")
     outside = name.startswith(("/", "\\")) or ".." in parts or "\\" in name or "\0" in name
     if outside or _DRIVE.match(name) or stat.S_ISLNK(member.external_attr >> 16):
         raise EndpointError(
@@ -110,14 +118,19 @@ def _check_member(archive: OpenFile, member: zipfile.ZipInfo) -> None:
 def _member(archive: OpenFile, name: str) -> BinaryIO:
     """Open one member; with it goes the archive."""
     source = open_seekable(archive)
-    opened = zipfile.ZipFile(source)
     try:
+        opened = zipfile.ZipFile(source)
         return cast("BinaryIO", _Member(opened.open(name), opened, source))
     except NotImplementedError as error:
         source.close()
         raise EndpointError(
             f"{archive.name}/{name} is packed in a way that cannot be undone: {error}.",
             hint="Pack it with deflate, as programs do that are not told otherwise.",
+        ) from error
+    except _BROKEN as error:
+        source.close()
+        raise EndpointError(
+            f"{archive.name}/{name} cannot be unpacked: {error}.", hint="The archive may be broken."
         ) from error
 
 

@@ -251,7 +251,7 @@ class _Guarded(io.RawIOBase):
         wanted = memoryview(buffer).cast("B")
         try:
             data = self._unpacked.read(len(wanted))
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
+        except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
             raise EndpointError(
                 f"{self._name} cannot be unpacked: {error}.",
                 hint="It may be cut short, or packed in another way: `compression` says how.",

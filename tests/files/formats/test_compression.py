@@ -201,3 +201,27 @@ def test_an_archive_that_is_locked_by_a_password_is_refused() -> None:
 def test_an_archive_without_files_is_an_error() -> None:
     with pytest.raises(EndpointError, match="without any file"):
         uncompressed(a_file(an_archive("folder/"), "all.zip"))
+
+
+def contents(archive: bytes) -> list[bytes]:
+    """What is in an archive."""
+    return [file.open().read() for file in uncompressed(a_file(archive, "all.zip"))]
+
+
+def test_a_member_without_a_name_or_with_a_lie_about_its_place_is_an_error() -> None:
+    whole = an_archive("a.csv")
+    central = whole.index(b"PK\x01\x02")
+    nameless = bytearray(whole)
+    nameless[central + 28 : central + 30] = b"\0\0"
+    far = bytearray(whole)
+    far[central + 42 : central + 46] = b"\xff\xff\xff\x7f"
+    for broken in (nameless, far):
+        with pytest.raises(EndpointError, match=r"all\.zip"):
+            contents(bytes(broken))
+
+
+def test_a_version_of_zip_that_is_not_known_is_an_error() -> None:
+    strange = bytearray(an_archive("a.csv"))
+    strange[strange.index(b"PK\x01\x02") + 6] = 200
+    with pytest.raises(EndpointError, match="no zip archive"):
+        uncompressed(a_file(bytes(strange), "all.zip"))
