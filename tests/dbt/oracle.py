@@ -68,11 +68,13 @@ class Oracle:
             changed = Origin(table, column)
             if not rows_known or changed in told.rows:
                 continue
-            self._write((table, column, values))
+            self._fill(table, {column: values})
             try:
                 after = self._results(sql)
             except duckdb.Error:
                 continue  # such as a cast that the new value does not allow
+            finally:
+                self._fill(table, {})
             for name, origins in told.columns.items():
                 if changed not in origins and before[name] != after[name]:
                     found.append(f"{name} depends on {table}.{column}")
@@ -84,16 +86,16 @@ class Oracle:
         rows = relation.fetchall()
         return {name: Counter(repr(row[at]) for row in rows) for at, name in enumerate(names)}
 
-    def _write(self, other: tuple[str, str, list[Any]] | None = None) -> None:
-        for name, columns in self._values.items():
-            values = dict(columns)
-            if other is not None and other[0] == name:
-                values[other[1]] = other[2]
-            self._connection.execute(f"delete from {name}")
-            marks = ", ".join("?" for _ in values)
-            self._connection.executemany(
-                f"insert into {name} values ({marks})", list(zip(*values.values(), strict=True))
-            )
+    def _write(self) -> None:
+        for name in self._values:
+            self._fill(name, {})
+
+    def _fill(self, name: str, others: Mapping[str, list[Any]]) -> None:
+        values = {**self._values[name], **others}
+        marks = ", ".join("?" for _ in values)
+        rows = [value for row in zip(*values.values(), strict=True) for value in row]
+        self._connection.execute(f"delete from {name}")
+        self._connection.execute(f"insert into {name} values {', '.join([f'({marks})'] * _ROWS)}", rows)
 
     def _filled(self, columns: Mapping[str, str]) -> dict[str, list[Any]]:
         return {name: [self._value(kind) for _ in range(_ROWS)] for name, kind in columns.items()}

@@ -7,7 +7,7 @@ import random
 
 import pytest
 from tests.dbt.generated_sql import random_query
-from tests.dbt.oracle import Oracle
+from tests.dbt.oracle import TABLES, Oracle
 
 from mainstem.dbt.lineage import Table, trace_query
 
@@ -251,6 +251,20 @@ def test_of_tables_that_are_not_known_nothing_is_guessed(sql: str, told: dict[st
     found = trace_query(sql, dialect="duckdb", tables=UNKNOWN)
     named = {name: [f"{each.unique_id}.{each.column}" for each in own] for name, own in found.columns.items()}
     assert named == told
+
+
+@pytest.mark.parametrize(
+    ("join", "tables"),
+    [("join", ["a"]), ("left join", ["a"]), ("right join", ["b"]), ("full join", ["a", "b"])],
+)
+def test_a_column_that_using_names_is_of_the_side_that_has_all_rows(join: str, tables: list[str]) -> None:
+    for sql in (
+        f"select id from a {join} b using (id)",
+        f"select id from (select * from a {join} b using (id))",
+    ):
+        found = trace_query(sql, dialect="duckdb", tables=TABLES)
+        assert [each.unique_id for each in found.columns["id"]] == tables
+        assert {each.unique_id for each in found.rows} == {"a", "b"}
 
 
 def test_a_language_has_its_own_rules_for_names() -> None:

@@ -13,6 +13,7 @@ from tests.graph.test_wire import sling, warehouse
 
 from mainstem import table_dep, wire
 from mainstem.dbt.lineage import Table, trace_query
+from mainstem.dbt.planned_lineage import PlannedLineage
 from mainstem.errors import UnknownNameError
 from mainstem.graph.columns import ColumnGraph, ColumnNode, column_graph
 
@@ -262,3 +263,70 @@ def test_sql_that_cannot_be_read_leaves_the_tables_as_they_are_known(tmp_path: P
     amount = graph.find("raw.orders.amount")
     assert {str(each) for each in graph.downstream(amount).columns()} == {"even.amount"}
     assert [key.to_user_string() for key in graph.readers(amount)] == ["odd"]
+
+
+@pytest.mark.parametrize("select", [None, ["id", "a", "b as c", "d"]])
+def test_what_transforms_compute_is_made_of_what_their_expressions_name(
+    select: Any, tmp_path: Path, replicate: Replicate
+) -> None:
+    stream: dict[str, Any] = {
+        "object": "raw.t",
+        "transforms": [
+            {"a": "upper"},
+            {"full": 'record.a + "-" + record.c', "d": "value + 1", "none": '"x"'},
+            {"twice": "record.full + record.full"},
+        ],
+    }
+    names = {"select": ["*", "b as c"]} if select is None else {"select": select}
+    assets = replicate("PG", "DUCK", {"app.t": {**stream, **names}})
+
+    # What is not known from the document is asked for by whoever reads it.
+    deps = [dg.TableColumnDep(dg.AssetKey(["target", "raw", "t"]), name) for name in ("a", "d", "none")]
+    declared = {"dagster/column_lineage": dg.TableColumnLineage({"v": deps})}
+
+    @dg.asset(deps=[dg.AssetKey(["target", "raw", "t"])], metadata=declared)
+    def reader() -> None: ...
+
+    defs = dg.Definitions(assets=[assets, reader], resources={"sling": sling(tmp_path)})
+    graph = column_graph(wire(defs))
+    assert up(graph, "target.raw.t.full") == {"app.t.a", "app.t.b"}
+    assert up(graph, "target.raw.t.twice") == {"app.t.a", "app.t.b"}
+    assert up(graph, "target.raw.t.none") == {"target.raw.t.none"}
+    assert up(graph, "reader.v") == {"app.t.a", "app.t.d", "target.raw.t.none"}
+    assert "target.raw.t.twice" in down(graph, "app.t.b")
+
+
+def test_a_column_that_chooses_rows_is_known_by_the_assets_that_depend_on_it(tmp_path: Path) -> None:
+    dbt = Project(tmp_path / "dbt", "shop", {"type": "duckdb", "path": f"{tmp_path}/w.duckdb"}, "w")
+    source = dbt.source("raw", "orders", "raw")
+    paid = dbt.model("paid", "main", [source], 'select id from "w"."raw"."orders" where state = 1')
+    dbt.model("counted", "main", [paid], 'select count(*) as number from "w"."main"."paid"')
+    dbt.model("other", "main", [source], 'select id from "w"."raw"."orders"')
+    graph = column_graph(dg.Definitions(assets=[dbt.assets()]))
+    impact = graph.impact(graph.find("raw.orders.state"))
+    assert impact.columns == []
+    assert [key.to_user_string() for key in impact.assets] == ["counted", "paid"]
+    assert str(impact) == "2 assets (counted, paid)"
+
+
+def test_what_is_not_traced_says_why_and_is_made_of_its_tables(tmp_path: Path) -> None:
+    dbt = Project(tmp_path / "dbt", "shop", {"type": "duckdb", "path": f"{tmp_path}/w.duckdb"}, "w")
+    source = dbt.source("raw", "orders", "raw")
+    odd = dbt.model("odd", "main", [source], 'pivot "w"."raw"."orders" on a using sum(b)')
+    dbt.model("even", "main", [odd], 'select x + 1 as y from "w"."main"."odd"')
+    graph = column_graph(dg.Definitions(assets=[dbt.assets()]))
+    odd_key = dg.AssetKey("odd")
+    assert graph.untraced([odd_key, dg.AssetKey("even")]) == {odd_key: "there is no rule for PIVOT"}
+    assert up(graph, "even.y") == {"raw.orders.*"}
+    assert up(graph, "odd.x") == {"raw.orders.*"}
+
+
+def test_a_chain_of_a_thousand_models_is_no_deeper_than_another(tmp_path: Path) -> None:
+    dbt = Project(tmp_path / "dbt", "shop", {"type": "duckdb", "path": f"{tmp_path}/w.duckdb"}, "w")
+    above = dbt.source("raw", "m0", "main")
+    for number in range(1, 1001):
+        above = dbt.model(f"m{number}", "main", [above], f'select id from "w"."main"."m{number - 1}"')
+    planned = PlannedLineage(dbt.manifest, None)
+    assert [str(each) for each in planned.of(above).columns["id"]] == [
+        "Origin(unique_id='model.shop.m999', column='id')"
+    ]
