@@ -1,6 +1,7 @@
 """A stream with hooks, transforms and a quarantine is killed anywhere, and the next run makes it whole.
 
-Its own hooks kill it: a process that gets SIGKILL has no say in what becomes of its transaction.
+Its own hooks kill it, or it dies at a boundary of the engine: a process that gets SIGKILL has no say in what
+becomes of its transaction.
 """
 
 from __future__ import annotations
@@ -20,14 +21,18 @@ import pyarrow as pa
 import pytest
 from tests.hooks.test_stages import target  # noqa: F401 - a fixture
 
+from mainstem.faults import Point
 from mainstem.testing.place import Place
 
 # Runs each replication in a process of its own, which begins with everything imported.
 RUNNER = """
 import json, os, sys
+from contextlib import nullcontext
 from mainstem.engine import run
 from mainstem.events import StreamFailed
+from mainstem.faults import Point
 from mainstem.settings import Settings
+from mainstem.testing.faults import Action, Fault, tripped
 import mainstem.expressions.machine, duckdb
 
 SETTINGS = Settings(allow_commands=True, on_constraint_failure="skip")
@@ -35,8 +40,10 @@ for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()
     if child == 0:
-        events = run(asked["config"], asked["connections"], settings=SETTINGS)
-        failed = [event for event in events if isinstance(event, StreamFailed)]
+        point = asked["point"]
+        with tripped(Fault(Point(point), Action.KILL)) if point else nullcontext():
+            events = run(asked["config"], asked["connections"], settings=SETTINGS)
+            failed = [event for event in events if isinstance(event, StreamFailed)]
         for event in failed:
             print(event.error, file=sys.stderr, flush=True)
         os._exit(len(failed))
@@ -53,7 +60,8 @@ CHOSEN = (
 somewhere = pytest.mark.parametrize("target", CHOSEN, indirect=True)
 
 STAGES = ("pre", "pre_merge", "post_merge", "post")
-PUBLISHED = ("post",)
+POINTS = {point: f"at_{point.name.lower()}" for point in Point}
+PUBLISHED = ("post", POINTS[Point.AFTER_PUBLISH], POINTS[Point.CLEANUP])
 
 
 @dataclass
@@ -68,8 +76,8 @@ class Killed:
         numbers, names = zip(*rows, strict=True)
         self.source.put("orders", pa.table({"id": pa.array(numbers, pa.int64()), "name": list(names)}))
 
-    def run(self, table: str, kill: str = "") -> int:
-        """Run it, killed at a stage; what the process ended with."""
+    def run(self, table: str, kill: str = "", point: Point | None = None) -> int:
+        """Run it, killed at a stage or at a boundary; what the process ended with."""
         noted = f"insert into {self.target.schema}.audit values ('{table}')"
         hooks: dict[str, list[dict[str, Any]]] = {stage: [{"log": stage}] for stage in STAGES}
         hooks["post_merge"].append({"type": "query", "query": noted})
@@ -85,7 +93,8 @@ class Killed:
             "hooks": hooks,
         }
         config = {"source": "SRC", "target": "TGT", "streams": {self.source.stream("orders"): stream}}
-        asked = {"config": config, "connections": {"SRC": self.source.url, "TGT": self.target.url}}
+        connections = {"SRC": self.source.url, "TGT": self.target.url}
+        asked = {"config": config, "connections": connections, "point": point.value if point else ""}
         assert self.runner.stdin is not None
         assert self.runner.stdout is not None
         self.runner.stdin.write(json.dumps(asked) + "\n")
@@ -105,7 +114,7 @@ class Killed:
 
     @property
     def known(self) -> set[str]:
-        names = {"twin", *STAGES}
+        names = {"twin", *STAGES, *POINTS.values()}
         return {"audit", *names, *(f"{name}__quarantine" for name in names)}
 
 
@@ -123,7 +132,7 @@ def killed(tmp_path: Path, target: Place) -> Iterator[Killed]:  # noqa: F811
 @somewhere
 def test_the_run_behind_a_killed_one_leaves_what_an_undisturbed_one_leaves(killed: Killed) -> None:
     killed.put((1, "a"), (2, "bad"), (3, "c"))
-    for table in ("twin", *STAGES):
+    for table in ("twin", *STAGES, *POINTS.values()):
         assert killed.run(table) == 0
     before = killed.left("twin")
     assert before["rows"] == [(1, "A"), (3, "C")]
@@ -135,13 +144,19 @@ def test_the_run_behind_a_killed_one_leaves_what_an_undisturbed_one_leaves(kille
     assert after["rows"] == [(1, "A"), (3, "D"), (4, "E"), (6, "F")]
     assert (len(after["apart"]), after["noted"]) == (2, 2)
 
-    for stage in STAGES:
-        assert killed.run(stage, kill=stage) == -signal.SIGKILL
-        found = killed.left(stage)
-        assert {**found, "others": set()} == (after if stage in PUBLISHED else before), stage
-        if stage not in PUBLISHED:
-            assert killed.run(stage) == 0
-        assert killed.left(stage) == after, stage
+    ways: dict[str, dict[str, Any]] = {
+        **{stage: {"kill": stage} for stage in STAGES},
+        **{table: {"point": point} for point, table in POINTS.items()},
+    }
+    for table, way in ways.items():
+        assert killed.run(table, **way) == -signal.SIGKILL
+        found = killed.left(table)
+        assert {**found, "others": set()} == (after if table in PUBLISHED else before), table
+        if table not in PUBLISHED:
+            assert killed.run(table) == 0
+            assert killed.left(table) == after, table
+        else:
+            assert {**killed.left(table), "others": set()} == after, table
 
 
 @somewhere
