@@ -161,8 +161,7 @@ def _lineage(folder: Path) -> float:
     gc.collect()
     began = time.process_time()
     planned = PlannedLineage(manifest, folder)
-    found = [planned.of(uid) for uid in manifest["nodes"]]
-    planned.save()
+    found = planned.of_all(manifest["nodes"]).values()
     took = time.process_time() - began
     problems = [problem for each in found for problem in each.problems]
     if problems:

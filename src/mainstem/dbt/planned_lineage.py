@@ -10,13 +10,14 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from mainstem._version import __version__
+from mainstem.dbt.collector import collector_paused
 from mainstem.dbt.fastjson import loads
 from mainstem.dbt.lineage import Origin, QueryLineage, Table, dialect_of, trace_query
 from mainstem.dbt.manifest import Manifest, Node, is_asset_id, node_of, upstream_ids
@@ -72,6 +73,13 @@ class PlannedLineage:
             if top not in self._of:
                 self._of[top] = self._find(top)
         return self._of[unique_id]
+
+    def of_all(self, unique_ids: Iterable[str]) -> Mapping[str, QueryLineage]:
+        """Return the lineage of several nodes, and keep it for the next time."""
+        with collector_paused():
+            found = {unique_id: self.of(unique_id) for unique_id in unique_ids}
+            self.save()
+        return found
 
     def save(self) -> None:
         """Keep what was worked out. Where the folder cannot be written, it is worked out again next time."""

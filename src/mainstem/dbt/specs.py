@@ -63,15 +63,12 @@ class DbtDefinition:
         from mainstem.dbt.planned_lineage import PlannedLineage  # noqa: PLC0415 - it takes a while to import
 
         planned = PlannedLineage(self.manifest, getattr(self.manifest, "folder", None))
+        keys = {spec.metadata[UNIQUE_ID]: spec.key for spec in specs if UNIQUE_ID in spec.metadata}
         found = {}
-        for spec in specs:
-            uid = spec.metadata.get(UNIQUE_ID)
-            if uid is not None:
-                own = planned.of(uid)
-                lineage = {column: self._deps(origins) for column, origins in own.columns.items()}
-                why = "; ".join(own.problems) or None
-                found[spec.key] = AssetColumns(lineage, rows=self._deps(own.rows), untraced=why)
-        planned.save()
+        for uid, own in planned.of_all(keys).items():
+            lineage = {column: self._deps(origins) for column, origins in own.columns.items()}
+            why = "; ".join(own.problems) or None
+            found[keys[uid]] = AssetColumns(lineage, rows=self._deps(own.rows), untraced=why)
         return found
 
     def _deps(self, origins: Iterable[Origin]) -> list[dg.TableColumnDep]:

@@ -78,12 +78,27 @@ def trace_query(
     # A syntax tree is all circles, and gone at the end.
     with collector_paused():
         try:
-            found = tracer.relation(_parsed(sql, dialect), {}, None)
+            tree = _parsed(sql, dialect)
+            found = tracer.relation(tree, {}, None)
+            _release(tree)
         except UntracedError as error:
             return QueryLineage(complete=False, problems=[str(error)])
         except RecursionError:
             return QueryLineage(complete=False, problems=["it is nested too deeply"])
         return _told(found, tracer, columns, own)
+
+
+def _release(tree: Any) -> None:
+    """Undo the circles of a syntax tree, so that it is gone at once, and nobody has to look for it."""
+    waiting = [tree]
+    while waiting:
+        each = waiting.pop()
+        each.parent = None
+        for part in each.args.values():
+            if type(part) is list:
+                waiting += [item for item in part if hasattr(item, "args")]
+            elif hasattr(part, "args"):
+                waiting.append(part)
 
 
 def _parsed(sql: str, dialect: str | None) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
@@ -16,6 +16,7 @@ __all__ = ["Values", "column_parts"]
 # Their own names are no columns of a table, or stand for any number of them.
 _REFUSED = (exp.Comprehension, exp.Columns, exp.Star)
 _QUERIES = (exp.Query, exp.Subquery)
+_WITHOUT_COLUMNS = {exp.Identifier, exp.Literal, exp.Null, exp.Boolean, exp.Var, exp.DataType, str, bool}
 
 
 def column_parts(column: exp.Column) -> list[str]:
@@ -62,46 +63,45 @@ class Values:
             found |= scope.chosen(column_parts(column))
         return frozenset(found)
 
-    def _leaves(self, node: Any, scope: Scope, found: set[Origin]) -> Iterator[exp.Column]:
-        """Yield the columns that stand in an expression, and note what its subqueries are made of."""
-        if isinstance(node, list):
-            for each in node:
-                yield from self._leaves(each, scope, found)
-        elif isinstance(node, exp.Column):
-            if isinstance(node.this, exp.Star):
-                raise UntracedError(f"{node.sql()} stands for any number of columns")
-            yield node
-        elif isinstance(node, _QUERIES):
-            found |= self._subquery(node, scope).all_origins()
-        elif hasattr(node, "args"):
-            yield from self._within(node, scope, found)
+    def _leaves(self, node: Any, scope: Scope, found: set[Origin]) -> list[Any]:
+        """Return the columns that stand in an expression, and note what its subqueries are made of."""
+        columns = []
+        waiting = [node]
+        while waiting:
+            each = waiting.pop()
+            kind = type(each)
+            if kind is list:
+                waiting += each
+            elif kind is exp.Column:
+                if isinstance(each.this, exp.Star):
+                    raise UntracedError(f"{each.sql()} stands for any number of columns")
+                columns.append(each)
+            elif kind not in _WITHOUT_COLUMNS and hasattr(each, "args"):
+                waiting += self._within(each, scope, found)
+        return columns
 
-    def _within(self, node: Any, scope: Scope, found: set[Origin]) -> Iterator[exp.Column]:
+    def _within(self, node: Any, scope: Scope, found: set[Origin]) -> list[Any]:
+        """Return the parts of an expression in which columns may stand."""
+        if isinstance(node, _QUERIES):
+            found |= self._subquery(node, scope).all_origins()
+            return []
         if isinstance(node, _REFUSED):
             raise UntracedError(f"there is no rule for {node.sql()}")
-        if isinstance(node, exp.DataType):
-            return
         if isinstance(node, exp.Dot) and scope.language.has_methods and isinstance(node.expression, exp.Func):
             # What stands before may be a column or a schema: sqlglot does not tell.
             raise UntracedError(f"there is no rule for {node.sql()}")
         if isinstance(node, exp.Exists):
             # Whether there is a row, and nothing that is in it.
             self._subquery(node.this, scope)
-            return
-        if isinstance(node, exp.Window) and node.args.get("alias") is not None:
-            window = scope.windows.get(node.args["alias"].name.lower())
+            return []
+        parts = dict(node.args)
+        if isinstance(node, exp.Window) and parts.get("alias") is not None:
+            name = parts.pop("alias").name
+            window = scope.windows.get(name.lower())
             if window is None:
-                raise UntracedError(f"there is no window {node.args['alias'].name}")
-            yield from self._parts(window, scope, found, but=("this", "alias"))
-            yield from self._parts(node, scope, found, but=("alias",))
-        elif isinstance(node, exp.Count) and isinstance(node.this, exp.Star):
-            yield from self._parts(node, scope, found, but=("this",))
-        else:
-            yield from self._parts(node, scope, found)
-
-    def _parts(
-        self, node: Any, scope: Scope, found: set[Origin], but: tuple[str, ...] = ()
-    ) -> Iterator[exp.Column]:
-        for name, part in node.args.items():
-            if part and name not in but:
-                yield from self._leaves(part, scope, found)
+                raise UntracedError(f"there is no window {name}")
+            named = [part for key, part in window.args.items() if part and key not in {"this", "alias"}]
+            return [*named, *(part for part in parts.values() if part)]
+        if isinstance(node, exp.Count) and isinstance(node.this, exp.Star):
+            del parts["this"]
+        return [part for part in parts.values() if part]
