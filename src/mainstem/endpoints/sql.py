@@ -107,6 +107,10 @@ class SqlTarget(Source, SqlSteps):
                 f"{target} in {self.connection.name} is a view, so it cannot be written.",
                 hint="Give the stream another object, or drop the view.",
             )
+        return self.described(found)
+
+    def described(self, found: CatalogEntry) -> SourceTable:
+        """Describe what :meth:`find` has found. A system that knows more of it by then need not ask again."""
         return self.describe(found.relation)
 
     def find(self, target: Relation) -> CatalogEntry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import duckdb
 
@@ -11,16 +12,27 @@ from mainstem.endpoints.duckdb.carriage import described
 from mainstem.errors import RelationNotFoundError
 from mainstem.schema import Column, Relation
 
-__all__ = ["describe_relation", "describe_sql", "find_relation", "list_relations", "sizes", "text_literal"]
+__all__ = [
+    "FoundEntry",
+    "describe_found",
+    "describe_relation",
+    "describe_sql",
+    "find_relation",
+    "list_relations",
+    "sizes",
+    "text_literal",
+]
 
 # https://duckdb.org/docs/stable/sql/meta/duckdb_table_functions
-_RELATIONS = """
+_TABLES = """
 SELECT database_name, schema_name, table_name AS name, false AS is_view, comment, estimated_size
   FROM duckdb_tables() WHERE NOT internal
-UNION ALL
-SELECT database_name, schema_name, view_name, true, comment, NULL
+"""
+_VIEWS = """
+SELECT database_name, schema_name, view_name AS name, true AS is_view, comment, NULL AS estimated_size
   FROM duckdb_views() WHERE NOT internal
 """
+_RELATIONS = f"{_TABLES} UNION ALL {_VIEWS}"
 
 _LISTED = f"""
 SELECT schema_name, name, is_view FROM ({_RELATIONS}) AS relations
@@ -28,13 +40,16 @@ SELECT schema_name, name, is_view FROM ({_RELATIONS}) AS relations
  ORDER BY schema_name, name
 """
 
-_IN_DATABASE = f"""
-SELECT schema_name, name, is_view, comment, estimated_size FROM ({_RELATIONS}) AS relations
- WHERE lower(database_name) = lower(coalesce({{0}}, current_database()))
-"""
+_COLUMNS_OF_ENTRY = "SELECT schema_name, name, is_view, comment, estimated_size FROM"
+_ITS_DATABASE = "WHERE lower(database_name) = lower(coalesce({0}, current_database()))"
+_IN_DATABASE = f"{_COLUMNS_OF_ENTRY} ({_RELATIONS}) AS relations {_ITS_DATABASE}"
 
-# DuckDB's names have no case.
-_FOUND = _IN_DATABASE + " AND lower(schema_name) = lower({1}) AND lower(name) = lower({2})"
+# DuckDB's names have no case. Each question goes through all of a kind: what is asked for is a table, mostly.
+_FOUND = [
+    f"{_COLUMNS_OF_ENTRY} ({kind}) AS relations {_ITS_DATABASE}"
+    " AND lower(schema_name) = lower({1}) AND lower(name) = lower({2})"
+    for kind in (_TABLES, _VIEWS)
+]
 
 _SCHEMAS = """
 SELECT schema_name FROM duckdb_schemas()
@@ -64,6 +79,19 @@ SELECT constraint_column_names FROM duckdb_constraints()
 """
 
 
+@dataclass(frozen=True)
+class FoundEntry(CatalogEntry):
+    """A table or view that was looked up.
+
+    Attributes:
+        comment: Its comment.
+        rows: How many rows it has about.
+    """
+
+    comment: str | None = None
+    rows: int | None = None
+
+
 def text_literal(text: str) -> str:
     """Render a text as a literal. DuckDB's own ends at a zero byte."""
     parts = ["'" + part.replace("'", "''") + "'" for part in text.split("\0")]
@@ -84,19 +112,20 @@ def sizes(connection: duckdb.DuckDBPyConnection) -> Mapping[Relation, int]:
 
 def find_relation(
     connection: duckdb.DuckDBPyConnection, relation: Relation, schema: str
-) -> tuple[CatalogEntry, str | None] | None:
-    """Find a table or view, whatever its case; with its comment.
+) -> FoundEntry | None:
+    """Find a table or view, whatever its case.
 
     Args:
         connection: The connection.
         relation: What is looked for.
         schema: Its schema, where it names none.
     """
-    row = _asked(connection, _FOUND, relation.database, schema, relation.name).fetchone()
-    if row is None:
-        return None
-    owner, name, is_view, comment, _ = row
-    return CatalogEntry(Relation(owner, name, relation.database), is_view), comment
+    for question in _FOUND:
+        row = _asked(connection, question, relation.database, schema, relation.name).fetchone()
+        if row is not None:
+            owner, name, is_view, comment, rows = row
+            return FoundEntry(Relation(owner, name, relation.database), is_view, comment, rows)
+    return None
 
 
 def describe_relation(
@@ -113,22 +142,27 @@ def describe_relation(
     Raises:
         RelationNotFoundError: It is not there.
     """
-    database = _known_database(connection, relation.database, where)
-    row = _asked(connection, _FOUND, database, schema, relation.name).fetchone()
-    if row is None:
-        raise _not_there(connection, Relation(schema, relation.name, database), where)
-    schema, name, is_view, comment, estimate = row
-    found = Relation(schema, name, database)
-    columns = _asked(connection, _COLUMNS, database, schema, name).fetchall()
-    if is_view:
-        return SourceTable(found, _columns_of_view(connection, found, columns), comment=comment)
-    key = _asked(connection, _PRIMARY_KEY, database, schema, name).fetchone()
+    wanted = Relation(schema, relation.name, _known_database(connection, relation.database, where))
+    found = find_relation(connection, wanted, schema)
+    if found is None:
+        raise _not_there(connection, wanted, where)
+    return describe_found(connection, found)
+
+
+def describe_found(connection: duckdb.DuckDBPyConnection, found: FoundEntry) -> SourceTable:
+    """Describe a table or view that was looked up."""
+    relation = found.relation
+    names = (relation.database, relation.schema, relation.name)
+    columns = _asked(connection, _COLUMNS, *names).fetchall()
+    if found.is_view:
+        return SourceTable(relation, _columns_of_view(connection, relation, columns), comment=found.comment)
+    key = _asked(connection, _PRIMARY_KEY, *names).fetchone()
     return SourceTable(
-        found,
+        relation,
         [described(each, kind, nullable=null, comment=said) for each, kind, null, said in columns],
-        estimate,
+        found.rows,
         primary_key=key[0] if key else (),
-        comment=comment,
+        comment=found.comment,
     )
 
 

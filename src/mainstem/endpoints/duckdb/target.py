@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from typing_extensions import override
 
-from mainstem.endpoints.base import CatalogEntry
+from mainstem.endpoints.base import CatalogEntry, SourceTable
 from mainstem.endpoints.duckdb import catalog
 from mainstem.endpoints.duckdb.connecting import duckdb_errors
 from mainstem.endpoints.duckdb.loader import RowGroupLoader
@@ -161,21 +161,27 @@ class DuckDB(DuckDBSource, SqlTarget):
     @override
     def is_staging(self, place: Relation) -> bool:
         found = self._found(place)
-        return found is not None and found[1] == STAGING_COMMENT
+        return found is not None and found.comment == STAGING_COMMENT
 
     # What is DuckDB's own.
 
     @override
     def find(self, target: Relation) -> CatalogEntry | None:
-        found = self._found(target)
-        return found[0] if found else None
+        return self._found(target)
 
-    def _found(self, target: Relation) -> tuple[CatalogEntry, str | None] | None:
+    def _found(self, target: Relation) -> catalog.FoundEntry | None:
         if self._open is None and not self.database.exists:
             self.database.refuse_missing_folder()
             return None
         with duckdb_errors(self.connection.name):
             return catalog.find_relation(self._duckdb, target, target.schema or self.default_schema)
+
+    @override
+    def described(self, found: CatalogEntry) -> SourceTable:
+        if not isinstance(found, catalog.FoundEntry):
+            return super().described(found)
+        with duckdb_errors(self.connection.name):
+            return catalog.describe_found(self._duckdb, found)
 
     @override
     @contextmanager
