@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import pyarrow as pa
 
 from mainstem.endpoints.mysql.types import base_name
+from mainstem.endpoints.spelled import exact_number, hex_digits, spelled_moment
 from mainstem.errors import EndpointError
 from mainstem.schema import Column
 
 __all__ = ["literal", "text_literal"]
 
-_DATE = r"\d{4}-\d{2}-\d{2}"
-_MOMENT = re.compile(
-    rf"({_DATE})(?:[ T](\d{{2}}:\d{{2}}(?::\d{{2}}(?:\.\d{{1,6}})?)?))?\s*(Z|[+-]\d{{2}}(?::?\d{{2}})?)?"
-)
 _TIME = re.compile(r"-?\d{1,3}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?")
-_DIGITS = re.compile("(?:[0-9a-fA-F]{2})*")
+_SECONDS_DIGITS = 6
 _TRUTHS = {"true": "1", "t": "1", "1": "1", "false": "0", "f": "0", "0": "0"}
 
 
@@ -62,7 +57,7 @@ def literal(text: str, column: Column, where: str) -> str:
 
 def _rendered(given: str, text: str, column: Column) -> str | None:
     if base_name(column.native_type).startswith("decimal"):
-        return _number(given)
+        return exact_number(given)
     kind = column.arrow_type
     found = next((render for is_so, render in _RENDERED if is_so(kind)), None)
     if found is not None:
@@ -70,15 +65,6 @@ def _rendered(given: str, text: str, column: Column) -> str | None:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _moment(given, utc=pa.types.is_timestamp(kind) and kind.tz is not None)
     return text_literal(text)
-
-
-def _number(given: str) -> str | None:
-    """A number without an exponent, which would make it a double."""
-    try:
-        number = Decimal(given)
-    except InvalidOperation:
-        return None
-    return f"{number:f}" if number.is_finite() else None
 
 
 def _float(given: str) -> str | None:
@@ -91,34 +77,14 @@ def _float(given: str) -> str | None:
 
 
 def _moment(given: str, *, utc: bool) -> str | None:
-    found = _MOMENT.fullmatch(given)
-    if found is None:
+    moment = spelled_moment(given)
+    if moment is None or len(moment.fraction) > _SECONDS_DIGITS:
         return None
-    day, clock, zone = found.groups()
     try:
-        moment = datetime.fromisoformat(f"{day} {_padded(clock or '00:00')}")
-        if zone and utc:
-            shift = (
-                zone.replace("Z", "+00:00")
-                if ":" in zone or zone == "Z"
-                else f"{zone[:3]}:{zone[3:] or '00'}"
-            )
-            moment = datetime.fromisoformat(f"{moment.isoformat()}{shift}").astimezone(timezone.utc)
-    except (ValueError, OverflowError):
+        shown = (moment.utc if utc else moment.local).isoformat(" ", "seconds")
+    except OverflowError:
         return None
-    return f"timestamp'{moment.replace(tzinfo=None).isoformat(' ', 'microseconds')}'"
-
-
-def _shift(zone: str) -> str:
-    """A zone's offset with hours and minutes."""
-    digits = zone[1:].replace(":", "") or "0000"
-    return f"{zone[0].replace('Z', '+')}{digits[:2]}:{digits[2:] or '00'}"
-
-
-def _padded(clock: str) -> str:
-    """A time of day with all six digits, which older Pythons want."""
-    whole, _, fraction = clock.partition(".")
-    return f"{whole}.{fraction:0<6}" if fraction else whole
+    return f"timestamp'{shown}.{moment.fraction:0<{_SECONDS_DIGITS}}'"
 
 
 def _time(given: str) -> str | None:
@@ -126,15 +92,14 @@ def _time(given: str) -> str | None:
 
 
 def _bytes(given: str) -> str | None:
-    r"""Bytes as the engine spells them, ``\x`` and digits; anything else is the text's own bytes."""
-    digits = given[2:] if given.startswith("\\x") else given.encode().hex()
-    return f"x'{digits}'" if _DIGITS.fullmatch(digits) else None
+    digits = hex_digits(given)
+    return None if digits is None else f"x'{digits}'"
 
 
 _RENDERED: Sequence[tuple[Callable[[Any], bool], Callable[[str], str | None]]] = (
     (pa.types.is_boolean, lambda given: _TRUTHS.get(given.lower())),
-    (pa.types.is_integer, _number),
-    (pa.types.is_decimal, _number),
+    (pa.types.is_integer, exact_number),
+    (pa.types.is_decimal, exact_number),
     (pa.types.is_floating, _float),
     (pa.types.is_time, _time),
     (pa.types.is_binary, _bytes),

@@ -15,7 +15,7 @@ from mainstem.endpoints.base import CatalogEntry
 from mainstem.endpoints.cancelling import CANCEL_SECONDS
 from mainstem.endpoints.locks import LOCK_SECONDS
 from mainstem.endpoints.mysql.catalog import entries, find
-from mainstem.endpoints.mysql.definitions import redefined, renamed, without_long_varchars
+from mainstem.endpoints.mysql.definitions import redefined, without_long_varchars
 from mainstem.endpoints.mysql.failures import LOSSY
 from mainstem.endpoints.mysql.loading import MySQLLoader
 from mainstem.endpoints.mysql.merging import MySQLSteps
@@ -24,6 +24,7 @@ from mainstem.endpoints.mysql.types import TYPES, base_name, native_type
 from mainstem.endpoints.sql import STAGING_COMMENT, Loader, SqlStaging
 from mainstem.endpoints.sql_steps import short_name
 from mainstem.endpoints.steps import Call, ChangeType, Deduplicate, Insert, RunSql, Step, Swap, TableKey
+from mainstem.endpoints.table_ddl import renamed
 from mainstem.endpoints.target import Capabilities, NativeType, Staging
 from mainstem.errors import EndpointError, LossyTypeError, TargetBusyError
 from mainstem.faults import Point, reached
@@ -340,7 +341,7 @@ class MySQL(MySQLSource, MySQLSteps):
         # Its name alone tells that it is ours: the mark comes off while nobody sees the table.
         new = _beside(target, "defined")
         if step.definition is not None:
-            self.run(renamed(step.definition, self.qualified(new)))
+            self.run(renamed(step.definition, self.qualified(new), self.dialect))
         else:
             self.run(f"RENAME TABLE {self.qualified(place)} TO {self.qualified(new)}")
         reached(Point.MID_PUBLISH)

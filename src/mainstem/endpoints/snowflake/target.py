@@ -15,7 +15,7 @@ from mainstem.endpoints.base import CatalogEntry
 from mainstem.endpoints.locks import held
 from mainstem.endpoints.snowflake import catalog
 from mainstem.endpoints.snowflake.connecting import place_of
-from mainstem.endpoints.snowflake.definitions import changed, renamed, widens_in_place
+from mainstem.endpoints.snowflake.definitions import changed, widens_in_place
 from mainstem.endpoints.snowflake.loading import ROW, ParquetLoader
 from mainstem.endpoints.snowflake.source import SnowflakeSource
 from mainstem.endpoints.snowflake.steps import SnowflakeSteps
@@ -23,6 +23,7 @@ from mainstem.endpoints.snowflake.types import native_type
 from mainstem.endpoints.sql import STAGING_COMMENT, Loader, SqlTarget
 from mainstem.endpoints.sql_steps import short_name
 from mainstem.endpoints.steps import ChangeType, Step, Swap
+from mainstem.endpoints.table_ddl import renamed
 from mainstem.endpoints.target import Capabilities, NativeType
 from mainstem.endpoints.workfolder import work_folder
 from mainstem.errors import EndpointError
@@ -219,7 +220,12 @@ class Snowflake(SnowflakeSource, SnowflakeSteps, SqlTarget):
         keys = [statement for key in step.keys for statement in self.key_statements(key, new)]
         name, table = self.qualified(new), self.qualified(target)
         fill = f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {self.qualified(place)}"
-        made = [f"DROP TABLE IF EXISTS {name}", renamed(step.definition or "", name), fill, *keys]
+        made = [
+            f"DROP TABLE IF EXISTS {name}",
+            renamed(step.definition or "", name, self.dialect),
+            fill,
+            *keys,
+        ]
         if self.find(target) is None:
             return [*made, f"ALTER TABLE {name} RENAME TO {table}"]
         return [*made, f"ALTER TABLE {name} SWAP WITH {table}", f"DROP TABLE {name}"]
