@@ -17,6 +17,7 @@ from mainstem.endpoints.duckdb import catalog, comparable
 from mainstem.endpoints.duckdb.carriage import LONG_INTERVAL, decoded, selected
 from mainstem.endpoints.duckdb.connecting import Database, duckdb_errors, in_utc
 from mainstem.endpoints.duckdb.memory import Cache
+from mainstem.endpoints.selecting import clauses
 from mainstem.errors import EndpointError, LossyTypeError
 from mainstem.schema import Column, Relation
 
@@ -170,17 +171,9 @@ class DuckDBSource(Source):
             f"{selected(column, self.quoted(column.name))} AS {self.quoted(column.name)}"
             for column in query.columns
         )
-        conditions = " AND ".join(f"(\n{condition}\n)" for condition in query.where)
-        order = ", ".join(self.ordered(column) for column in query.order_by)
-        clauses = [
-            f"SELECT * FROM {self._from(query)}",
-            f"WHERE {conditions}" if conditions else "",
-            f"ORDER BY {order}" if order else "",
-            "" if query.limit is None else f"LIMIT {int(query.limit)}",
-            f"OFFSET {int(query.offset)}" if query.offset else "",
-        ]
+        chosen = f"SELECT * FROM {self._from(query)}{clauses(query, self.ordered)}"
         # Inside, a name is the table's column; beside the selected items it could be one of them.
-        return f"SELECT {items} FROM ({' '.join(clause for clause in clauses if clause)}) AS chosen"
+        return f"SELECT {items} FROM ({chosen}) AS chosen"
 
     def _from(self, query: Query) -> str:
         if query.sql is not None:

@@ -19,6 +19,7 @@ from mainstem.endpoints.files.base import FileEndpoint
 from mainstem.endpoints.files.listing import LOADED_AT, Listing, list_files
 from mainstem.endpoints.files.naming import file_variables
 from mainstem.endpoints.files.querying import Rows, chosen_files, described, native_types
+from mainstem.endpoints.selecting import clauses
 from mainstem.endpoints.workfolder import work_folder
 from mainstem.errors import EndpointError, ValueBreaksTypeError
 from mainstem.files.formats.base import OpenFile, ReadOptions
@@ -292,16 +293,7 @@ def _sliced(batches: Iterator[pa.RecordBatch], query: Query) -> Iterator[pa.Reco
 def _select(query: Query, source: Source) -> str:
     items = ", ".join(source.quoted(column.name) for column in query.columns)
     rows = source.qualified(query.relation) if query.relation else f"(\n{query.sql}\n) AS query"
-    conditions = " AND ".join(f"(\n{condition}\n)" for condition in query.where)
-    order = ", ".join(source.ordered(column) for column in query.order_by)
-    clauses = [
-        f"SELECT {items} FROM {rows}",
-        f"WHERE {conditions}" if conditions else "",
-        f"ORDER BY {order}" if order else "",
-        "" if query.limit is None else f"LIMIT {int(query.limit)}",
-        f"OFFSET {int(query.offset)}" if query.offset else "",
-    ]
-    return " ".join(clause for clause in clauses if clause)
+    return f"SELECT {items} FROM {rows}{clauses(query, source.ordered)}"
 
 
 class _StandardInput(Std):

@@ -22,6 +22,7 @@ from mainstem.endpoints.mysql.rows import RowPackets
 from mainstem.endpoints.mysql.server import Server
 from mainstem.endpoints.mysql.session import Session, WireField
 from mainstem.endpoints.mysql.types import arrow_type
+from mainstem.endpoints.selecting import clauses
 from mainstem.errors import ConnectError, EndpointError
 from mainstem.schema import Column, Relation
 
@@ -201,24 +202,16 @@ class MySQLSource(Source):
             f"{carriage_of(column).select(self.quoted(column.name))} as {self.quoted(column.name)}"
             for column in query.columns
         ]
-        order = ", ".join(self.ordered(column) for column in query.order_by)
-        parts = [f"select {', '.join(items)}", f"from {self._from(query)}"]
-        parts += [f"order by {order}"] if order else []
-        if query.limit is not None or query.offset:
-            limit = _NO_LIMIT if query.limit is None else int(query.limit)
-            parts.append(f"limit {limit} offset {int(query.offset)}")
-        return " ".join(parts)
+        behind = clauses(query, self.ordered, _NO_LIMIT)
+        return f"select {', '.join(items)} from {self._from(query)}{behind}"
 
     def _from(self, query: Query) -> str:
-        """The table or the user's query, with the conditions. A line break ends a comment of the user's."""
+        """The table or the user's query. A line break ends a comment of the user's."""
         if query.sql is not None:
-            source = f"(\n{query.sql}\n) as query"
-        elif query.relation is not None:
-            source = self.qualified(query.relation)
-        else:
-            raise EndpointError("A query names neither a table nor SQL.")
-        conditions = " and ".join(f"(\n{condition}\n)" for condition in query.where)
-        return f"{source} where {conditions}" if conditions else source
+            return f"(\n{query.sql}\n) as query"
+        if query.relation is not None:
+            return self.qualified(query.relation)
+        raise EndpointError("A query names neither a table nor SQL.")
 
 
 def _batches(packets: RowPackets | None, columns: Sequence[Column]) -> Iterator[pa.RecordBatch]:

@@ -43,6 +43,7 @@ from mainstem.endpoints.postgres.piping import copied, items_of, natives_of, raw
 from mainstem.endpoints.postgres.reading import ArrowRows, ArrowSession
 from mainstem.endpoints.postgres.types import OPAQUE, TYPES, base_name, cast_name
 from mainstem.endpoints.raw import RawForm, RawRows
+from mainstem.endpoints.selecting import clauses
 from mainstem.errors import EndpointError, LossyTypeError
 from mainstem.schema import Column, Relation
 
@@ -287,17 +288,9 @@ class PostgresSource(Source):
 
     def _selected(self, query: Query, items: Sequence[str]) -> str:
         source, alias = self._from(query)
-        conditions = " and ".join(f"(\n{condition}\n)" for condition in query.where)
         # Qualified, a name is the table's column; bare, it would be what is selected under that name.
-        order = ", ".join(f"{alias}.{self.ordered(column)}" for column in query.order_by)
-        clauses = [
-            f"select {', '.join(items)} from {source}",
-            f"where {conditions}" if conditions else "",
-            f"order by {order}" if order else "",
-            "" if query.limit is None else f"limit {int(query.limit)}",
-            f"offset {int(query.offset)}" if query.offset else "",
-        ]
-        return " ".join(clause for clause in clauses if clause)
+        behind = clauses(query, lambda column: f"{alias}.{self.ordered(column)}")
+        return f"select {', '.join(items)} from {source}{behind}"
 
     def _item(self, index: int, column: Column, carriage: Carriage) -> str:
         name = self.quoted(column.name)

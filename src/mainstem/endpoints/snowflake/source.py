@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, first_rows, split_name
+from mainstem.endpoints.selecting import clauses
 from mainstem.endpoints.snowflake import catalog
 from mainstem.endpoints.snowflake.carriage import Carriage, carriage_of
 from mainstem.endpoints.snowflake.connecting import folded
@@ -115,21 +116,12 @@ class SnowflakeSource(Source):
             items.append(each.select(name))
             items += [each.check(name)] if each.check else []
         named = ", ".join(f'{item} AS "c{index}"' for index, item in enumerate(items))
-        order = ", ".join(self.ordered(column) for column in query.order_by)
-        parts = [f"SELECT {named}", f"FROM {self._from(query)}"]
-        parts += [f"ORDER BY {order}"] if order else []
-        if query.limit is not None or query.offset:
-            limit = _NO_LIMIT if query.limit is None else int(query.limit)
-            parts.append(f"LIMIT {limit} OFFSET {int(query.offset)}")
-        return " ".join(parts)
+        return f"SELECT {named} FROM {self._from(query)}{clauses(query, self.ordered, _NO_LIMIT)}"
 
     def _from(self, query: Query) -> str:
-        """The table or the user's query, with the conditions. A line break ends a comment of the user's."""
+        """The table or the user's query. A line break ends a comment of the user's."""
         if query.sql is not None:
-            source = f"(\n{query.sql}\n)"
-        elif query.relation is not None:
-            source = self.qualified(query.relation)
-        else:
-            raise EndpointError("A query names neither a table nor SQL.")
-        conditions = " AND ".join(f"(\n{condition}\n)" for condition in query.where)
-        return f"{source} WHERE {conditions}" if conditions else source
+            return f"(\n{query.sql}\n)"
+        if query.relation is not None:
+            return self.qualified(query.relation)
+        raise EndpointError("A query names neither a table nor SQL.")

@@ -14,6 +14,7 @@ from typing_extensions import override
 from mainstem.connections import Connection
 from mainstem.endpoints.base import CatalogEntry, Query, Source, SourceTable, match_name
 from mainstem.endpoints.comparable import Form, Written
+from mainstem.endpoints.selecting import clauses
 from mainstem.endpoints.sqlite import comparable
 from mainstem.endpoints.sqlite.connecting import Database
 from mainstem.endpoints.sqlite.decoding import NEGATIVE_ZERO, MisfitError, decoder_of
@@ -59,6 +60,8 @@ _BY_KIND = {
 _KINDS = {int: "integer", float: "real", str: "text", bytes: "blob"}
 # What newer versions call the type of an expression, by its affinity alone; it need not be a declared type.
 _UNCERTAIN = frozenset({"", "NUM", "BLOB"})
+# A limit that is none.
+_EVERY = -1
 
 
 class SQLiteSource(Source):
@@ -186,14 +189,7 @@ class SQLiteSource(Source):
         origin = "query" if query.relation is None else self.qualified(query.relation)
         items = ", ".join(_item(f"{origin}.{self.quoted(column.name)}", column) for column in query.columns)
         source = f"(\n{query.sql}\n) AS query" if query.relation is None else origin
-        conditions = " AND ".join(f"(\n{condition}\n)" for condition in query.where)
-        where = f" WHERE {conditions}" if conditions else ""
-        by = ", ".join(self.ordered(column) for column in query.order_by)
-        order = f" ORDER BY {by}" if by else ""
-        bounded = query.limit is not None or query.offset
-        limit = -1 if query.limit is None else int(query.limit)
-        bounds = f" LIMIT {limit} OFFSET {int(query.offset)}" if bounded else ""
-        return f"SELECT {items} FROM {source}{where}{order}{bounds}"
+        return f"SELECT {items} FROM {source}{clauses(query, self.ordered, _EVERY)}"
 
     @override
     def ordered(self, column: Column) -> str:
